@@ -1,0 +1,178 @@
+"""The catalogue of noises, and the one caller of them all."""
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from inspect import getdoc
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from noise.keyed import KeyedRandom
+
+Images = NDArray[np.float32]
+NoiseFunction = Callable[[Images, float, KeyedRandom], Images]
+
+CHUNK_BYTES = 1 << 19
+"""Float images are disturbed in chunks of this size, so that all steps of a noise stay in the cache."""
+
+
+@dataclass(frozen=True)
+class Noise:
+    """One kind of noise: what it is called, what its level means, and the function that makes it."""
+
+    name: str
+    family: str
+    unit: str
+    low: float
+    high: float
+    source: str
+    function: NoiseFunction
+
+    @property
+    def summary(self) -> str:
+        """The first line of the function's docstring."""
+        return (getdoc(self.function) or "").split("\n", 1)[0]
+
+    def check(self, level: float) -> None:
+        """Raise ValueError unless `level` lies in the range of this noise."""
+        if not self.low <= level <= self.high:
+            raise ValueError(
+                f"noise {self.name}: level {level:g} is out of range; "
+                f"choose {self.low:g} to {self.high:g} ({self.unit})"
+            )
+
+
+_CATALOGUE: dict[str, Noise] = {}
+
+
+def noise(*, family: str, unit: str, low: float, high: float, source: str) -> Callable[[NoiseFunction], NoiseFunction]:
+    """Register a function `(images, level, random) -> images` under its own name.
+
+    The function gets float32 images (N, H, W, C) in [0, 1] that it must not change, and may return values outside
+    [0, 1]: clipping, conversion, the identity at `low` and checks are done once, by the caller of all noises.
+
+    Args:
+        family: random, structured, optical, ...
+        unit: what a level is, on the [0, 1] scale, in pixels, or as a share of the area.
+        low: the level that changes nothing.
+        high: the largest level.
+        source: the paper or system that the noise comes from.
+    """
+
+    def register(function: NoiseFunction) -> NoiseFunction:
+        name = function.__name__
+        if name in _CATALOGUE:
+            raise ValueError(f"noise {name} is registered already; choose another name")
+        _CATALOGUE[name] = Noise(name, family, unit, low, high, source, function)
+        return function
+
+    return register
+
+
+def catalogue() -> Mapping[str, Noise]:
+    """All registered noises by name."""
+    return MappingProxyType(_CATALOGUE)
+
+
+def find(name: str) -> Noise:
+    """The noise of this name.
+
+    Raises:
+        ValueError: there is none; near names are suggested.
+    """
+    if name not in _CATALOGUE:
+        near = difflib.get_close_matches(name, _CATALOGUE, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(sorted(_CATALOGUE))}"
+        raise ValueError(f"noise {name!r} is unknown; {hint}")
+    return _CATALOGUE[name]
+
+
+def apply(
+    name: str,
+    images: NDArray[Any],
+    level: float,
+    *,
+    image_ids: Sequence[str],
+    seed: int = 0,
+    repeat: int = 0,
+) -> NDArray[Any]:
+    """Disturb a batch of images.
+
+    Args:
+        name: a noise of the catalogue.
+        images: (N, H, W, C), uint8, or float32 in [0, 1]; never changed.
+        level: in the noise's own unit; its `low` changes nothing.
+        image_ids: N stable names; with the seed and the repeat they decide all randomness.
+        seed: seed of the experiment.
+        repeat: another independent draw of the same experiment.
+
+    Returns:
+        Images of the same shape and dtype.
+
+    Raises:
+        ValueError: unknown noise, level out of range, or images of another form.
+    """
+    disturbed: NDArray[Any] = disturb(find(name), images, [level], image_ids=image_ids, seed=seed, repeat=repeat)[0]
+    return disturbed
+
+
+def disturb(
+    kind: Noise,
+    images: NDArray[Any],
+    levels: Sequence[float],
+    *,
+    image_ids: Sequence[str],
+    seed: int = 0,
+    repeat: int = 0,
+) -> NDArray[Any]:
+    """Disturb a batch at several levels, drawing its random fields once: (levels, N, H, W, C)."""
+    _check_images(images, image_ids)
+    for level in levels:
+        kind.check(level)
+    out = np.empty((len(levels), *images.shape), images.dtype)
+    step = max(1, CHUNK_BYTES // (4 * images[0].size)) if len(images) else 1
+    for start in range(0, len(images), step):
+        part = slice(start, start + step)
+        random = KeyedRandom(seed, kind.name, image_ids[part], repeat)
+        clean = _to_float(images[part]) if images.dtype == np.uint8 else images[part]
+        clean.flags.writeable = False
+        for index, level in enumerate(levels):
+            random.replay()
+            if level == kind.low:
+                out[index, part] = images[part]
+                continue
+            changed = kind.function(clean, level, random)
+            if changed.shape != clean.shape:
+                raise ValueError(f"noise {kind.name}: returned shape {changed.shape} for images of {clean.shape}")
+            if images.dtype == np.uint8:
+                _to_uint8(np.ascontiguousarray(changed, np.float32).reshape(-1), out[index, part].reshape(-1))
+            else:
+                np.clip(changed, 0.0, 1.0, out=out[index, part])
+    return out
+
+
+def _check_images(images: NDArray[Any], image_ids: Sequence[str]) -> None:
+    if images.ndim != 4 or images.dtype not in (np.uint8, np.float32):
+        raise ValueError(f"images: want (N, H, W, C) of uint8 or float32, got {images.shape} of {images.dtype}")
+    if len(image_ids) != len(images):
+        raise ValueError(f"image_ids: want one an image, got {len(image_ids)} for {len(images)} images")
+    if images.dtype == np.float32 and images.size and not (images.min() >= 0.0 and images.max() <= 1.0):
+        raise ValueError("images: float images must lie in [0, 1]; divide 0..255 by 255, or pass uint8")
+
+
+def _to_float(images: NDArray[Any]) -> Images:
+    scaled: Images = np.multiply(images, np.float32(1 / 255), dtype=np.float32)
+    return scaled
+
+
+@njit(cache=True)
+def _to_uint8(values: Images, out: NDArray[np.uint8]) -> None:
+    """Clip to [0, 1] and round to the nearest of 0..255."""
+    for e in range(values.size):
+        out[e] = np.uint8(
+            np.int32(min(max(values[e], np.float32(0.0)), np.float32(1.0)) * np.float32(255.0) + np.float32(0.5))
+        )

@@ -1,0 +1,107 @@
+"""Every rule about Ray: how a cluster is joined or started, and how its CPUs are shared out."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipelines.errors import InputError
+
+ROOT = Path(__file__).resolve().parent.parent
+LEFT_FOR_TASKS = 0.5
+"""CPUs that a pool of actors never takes: reading and driver tasks would starve and the grid would hang."""
+TASK_CPUS = 0.5
+"""CPUs that a light task beside a pool asks for."""
+
+
+@dataclass(frozen=True)
+class Workers:
+    """A pool of model actors: how many, and what each asks Ray for."""
+
+    count: int
+    cpus: float
+    gpus: float
+    threads: int
+
+
+def connect() -> None:
+    """Join the cluster of RAY_ADDRESS, or start Ray on this machine; nothing happens where Ray already runs.
+
+    Raises:
+        InputError: RAY_ADDRESS names a cluster that does not answer.
+    """
+    import ray
+
+    if ray.is_initialized():
+        return
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    address = os.environ.get("RAY_ADDRESS")
+    local: dict[str, Any] = {} if address else {"include_dashboard": False}
+    try:
+        ray.init(
+            address=address,
+            runtime_env=_runtime_environment(shipped=bool(address)),
+            logging_level=logging.ERROR,
+            log_to_driver=logging.getLogger("pipelines").isEnabledFor(logging.DEBUG),
+            **local,
+        )
+    except ConnectionError as error:
+        raise InputError(
+            f"RAY_ADDRESS {address}: no Ray cluster answers there ({error}); start it, or unset it"
+        ) from None
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    logging.getLogger("ray.data").setLevel(logging.WARNING)
+
+
+def _runtime_environment(*, shipped: bool) -> dict[str, Any]:
+    """Variables for the workers; on a cluster, also the code, unless `ray job submit` has shipped it.
+
+    Only the driver writes to MLflow: MLFLOW_RUN_ID, which `mlflow run` sets, never reaches a worker.
+    """
+    search = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
+    variables = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    if not shipped:
+        return {"env_vars": {**variables, "PYTHONPATH": search}}
+    if os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR"):
+        return {"env_vars": variables}
+    packages = [str(ROOT / folder) for folder in ("pipelines", "models", "noise", "gan")]
+    return {"env_vars": variables, "py_modules": packages}
+
+
+def share_out(workers: int | None, cpus_per_worker: int, gpus_per_worker: float) -> Workers:
+    """Decide how many model actors run, and what each asks for, so that light tasks always find a CPU.
+
+    Args:
+        workers: actors wanted; None = as many as the cluster holds.
+        cpus_per_worker: CPU threads of each.
+        gpus_per_worker: GPUs, or a fraction of one, of each.
+
+    Raises:
+        InputError: more is asked for than the cluster has (Ray would wait for ever).
+    """
+    import ray
+
+    total = ray.cluster_resources()
+    cpus, gpus = total.get("CPU", 0.0), total.get("GPU", 0.0)
+    if gpus_per_worker > gpus:
+        raise InputError(
+            f"--gpus-per-worker {gpus_per_worker:g}: the cluster has {gpus:g} GPUs; ask for less"
+        )
+    if cpus_per_worker > cpus:
+        raise InputError(f"--cpus-per-worker {cpus_per_worker}: the cluster has {cpus:g} CPUs; ask for less")
+    most = int(cpus // cpus_per_worker)
+    if gpus_per_worker:
+        most = min(most, int(gpus // gpus_per_worker))
+    if workers is not None and workers > most:
+        raise InputError(f"--workers {workers}: the cluster has room for {most} of this size; ask for fewer")
+    count = workers or most
+    asked = min(float(cpus_per_worker), (cpus - LEFT_FOR_TASKS) / count)
+    whole = asked if asked < 1 else math.floor(asked)  # Ray refuses fractions above one
+    return Workers(count=count, cpus=whole, gpus=gpus_per_worker, threads=cpus_per_worker)

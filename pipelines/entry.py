@@ -1,0 +1,194 @@
+"""The one way in for all entry points: options, the MLflow run, the results file, the exit code."""
+
+import json
+import logging
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar, get_args
+
+import click
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
+
+from pipelines.errors import InputError
+from pipelines.tracking import TrackedRun, open_run
+
+SUCCESS, FAILURE, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+
+class Settings(BaseModel):
+    """The options that every entry point has; each field is a `--kebab-case` option of the same name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    output: Path = Field(Path("output"), description="Folder for everything that is written.")
+    results: Path | None = Field(None, description="Write a JSON summary of the run to this file.")
+    experiment: str = Field("sign-to-noise", description="MLflow experiment (`mlflow run` sets its own).")
+    seed: int = Field(0, ge=0, description="Seed of all random choices.")
+    verbose: bool = Field(False, description="Log more (-v).")
+    quiet: bool = Field(False, description="Log warnings only (-q).")
+
+
+@dataclass(frozen=True)
+class Results:
+    """What an entry point leaves behind: numbers, files by name, and the text a person reads at the end."""
+
+    params: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    artifacts: dict[str, str] = field(default_factory=dict)
+    summary: str = ""
+
+
+S = TypeVar("S", bound=Settings)
+
+
+@dataclass(frozen=True)
+class EntryPoint(Generic[S]):
+    """A unit of work that can be called from Python, from the command line, or by another entry point."""
+
+    name: str
+    settings: type[S]
+    work: Callable[[S, TrackedRun], Results]
+    answer: Callable[[S], str | None]
+
+    def __call__(self, settings: S, run: TrackedRun) -> Results:
+        """Do the work inside a run that is already open."""
+        return self.work(settings, run)
+
+    def command(self, argv: Sequence[str] | None = None) -> None:
+        """Read the command line, do the work, and end the process with an exit code (see the README)."""
+        fields = self.settings.model_fields
+        own_first = sorted(fields, key=lambda name: name in Settings.model_fields)
+        options: list[click.Parameter] = [_option(name, fields[name]) for name in own_first]
+        command = click.Command(
+            f"python -m pipelines.{self.name}",
+            params=options,
+            callback=self._run_from_options,
+            help=self.work.__doc__,
+            context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+        )
+        command.main(args=argv, prog_name=command.name)
+
+    def _run_from_options(self, **given: str | None) -> None:
+        try:
+            settings = self.settings.model_validate({key: text for key, text in given.items() if text})
+        except ValidationError as error:
+            _fail(_one_line(error), WRONG_INPUT)
+        _configure_logging(settings)
+        sys.exit(self.execute(settings))
+
+    def execute(self, settings: S) -> int:
+        """Run in an MLflow run of its own; returns the exit code."""
+        started = time.perf_counter()
+        run_id, code, results = "", SUCCESS, Results()
+        try:
+            if (text := self.answer(settings)) is not None:
+                click.echo(text)
+                return SUCCESS
+            _require_writable(settings.output)
+            with open_run(self.name, settings) as run:
+                run_id = run.run_id
+                results = self.work(settings, run)
+                run.log_metrics(results.metrics)
+                summary = f"{results.summary}\n\n{run.where_to_look()}"
+        except (InputError, ValidationError) as error:
+            code = WRONG_INPUT
+            click.echo(f"error: {_one_line(error)}", err=True)
+        except KeyboardInterrupt:
+            code = INTERRUPTED
+            click.echo("interrupted; --resume continues where an entry point offers it", err=True)
+        except Exception:
+            code = FAILURE
+            click.echo(traceback.format_exc(), err=True)
+        else:
+            click.echo(summary.strip())
+        if settings.results:
+            _write_results(settings.results, self.name, run_id, code, results, time.perf_counter() - started)
+        return code
+
+
+def entry_point(
+    name: str, settings: type[S], *, answer: Callable[[S], str | None] = lambda _: None
+) -> Callable[[Callable[[S, TrackedRun], Results]], EntryPoint[S]]:
+    """Make a function an entry point; `answer` may reply to an option such as --list without a run."""
+    return lambda work: EntryPoint(name, settings, work, answer)
+
+
+def _option(name: str, info: FieldInfo) -> click.Option:
+    """One click option for a field; a switch may stand alone or be followed by true or false."""
+    flag = "--" + name.replace("_", "-")
+    short = {"verbose": ["-v"], "quiet": ["-q"]}.get(name, [])
+    default = info.get_default(call_default_factory=True)
+    shown = "" if default in (None, "", False) else f"  [default: {default}]"
+    switch = info.annotation is bool
+    kinds = [
+        kind.__name__ for kind in (get_args(info.annotation) or (info.annotation,)) if isinstance(kind, type)
+    ]
+    kind = next((word for word in kinds if word != "NoneType"), "str")
+    return click.Option(
+        [*short, flag, name],
+        required=info.is_required(),
+        help=f"{info.description}{shown}",
+        metavar="[true|false]"
+        if switch
+        else {"str": "TEXT", "int": "N", "float": "X"}.get(kind, kind.upper()),
+        is_flag=False,
+        flag_value="true" if switch else None,
+    )
+
+
+def _one_line(error: Exception) -> str:
+    """Name the option, the value and what is wrong with it."""
+    if isinstance(error, ValidationError):
+        return "; ".join(
+            f"--{str(item['loc'][0]).replace('_', '-')} {item.get('input')!r}: {item['msg']}"
+            if item["loc"]
+            else item["msg"]
+            for item in error.errors()
+        )
+    return " ".join(str(error).split())
+
+
+def _fail(message: str, code: int) -> None:
+    click.echo(f"error: {message}", err=True)
+    sys.exit(code)
+
+
+def _configure_logging(settings: Settings) -> None:
+    level = logging.DEBUG if settings.verbose else logging.WARNING if settings.quiet else logging.INFO
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("pipelines").setLevel(level)
+
+
+def _require_writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".write-test-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(
+            f"--output {folder}: cannot write there ({error.strerror}); choose another folder"
+        ) from None
+
+
+def _write_results(path: Path, name: str, run_id: str, code: int, results: Results, seconds: float) -> None:
+    status = {SUCCESS: "finished", INTERRUPTED: "interrupted"}.get(code, "failed")
+    document = {
+        "entry_point": name,
+        "run_id": run_id,
+        "status": status,
+        "params": results.params,
+        "metrics": results.metrics,
+        "artifacts": results.artifacts,
+        "seconds": round(seconds, 1),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f"{path.name}.part")
+    beside.write_text(json.dumps(document, indent=2, default=str) + "\n")
+    beside.replace(path)

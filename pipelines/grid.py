@@ -1,0 +1,275 @@
+"""How a grid of noises runs on Ray Data: units of work, a pool of model actors, and resume.
+
+A unit is a shard of images under one noise, all its levels in one pass. Its rows are written to a file of their own,
+named by a hash of all that decides them, so that work once done is never redone.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipelines.classifier import Classifier, Predictor, load_predictor
+from pipelines.cluster import TASK_CPUS, Workers
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from noise.levels import NoiseLevels
+    from pipelines.signs import Shard, SignDataset, Signs
+
+CLEAN = "clean"
+"""The name under which the clean images are predicted, once for the whole grid."""
+FILE = "predictions.parquet"
+SLICE_BYTES = 1 << 26
+"""Noisy images that a worker holds at a time."""
+
+Columns = dict[str, Any]
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A shard of images under one noise at all its levels (the clean level excepted: it has units of its own)."""
+
+    noise: str
+    levels: tuple[float, ...]
+    repeat: int
+    seed: int
+    shard: Shard
+    rows: tuple[int, ...]
+    key: str
+
+    @property
+    def predictions(self) -> int:
+        """Rows that this unit makes."""
+        return len(self.rows) * len(self.levels)
+
+    def images(self) -> Signs:
+        """The clean images of this unit."""
+        return self.shard.read().take(np.asarray(self.rows))
+
+
+def plan(
+    classifier: Classifier,
+    signs: SignDataset,
+    grid: Sequence[NoiseLevels],
+    *,
+    seed: int,
+    repeats: int = 1,
+    limit: int | None = None,
+    split: str = "test",
+) -> list[Unit]:
+    """Cut a grid into units: the clean images first, then shard by shard, noise by noise."""
+    base = f"{classifier.digest}/{classifier.pixel_max}/{signs.digest}/{seed}"
+    parts = [(CLEAN, (0.0,), 0)] + [
+        (part.kind.name, part.levels[1:], repeat) for repeat in range(repeats) for part in grid
+    ]
+    units = []
+    for shard, rows in _shards(signs, split, limit):
+        for noise, levels, repeat in parts:
+            content = f"{base}/{noise}/{levels}/{repeat}/{shard.path.name}/{shard.row_group}/{rows}"
+            key = blake2b(content.encode(), digest_size=12).hexdigest()
+            units.append(Unit(noise, levels, repeat, seed, shard, rows, key))
+    return sorted(units, key=lambda unit: unit.noise != CLEAN)
+
+
+def run(units: Sequence[Unit], classifier: Classifier, workers: Workers, *, folder: Path, batch_size: int) -> None:
+    """Run the units that are not done yet, and leave one Parquet file a unit in `folder`.
+
+    Raises:
+        RuntimeError: a unit gave another number of rows than it should.
+    """
+    import ray
+
+    folder.mkdir(parents=True, exist_ok=True)
+    todo = {unit.key: unit for unit in units if not (folder / f"{unit.key}.parquet").exists()}
+    if len(todo) < len(units):
+        log.info("%d of %d units are done already", len(units) - len(todo), len(units))
+    if not todo:
+        return
+    items = ray.data.from_items([{"unit": unit} for unit in todo.values()], override_num_blocks=len(todo))
+    settings = {"model_file": ray.put(classifier.path.read_bytes()), "classifier": classifier}
+    settings |= {"batch_size": batch_size, "threads": workers.threads}
+    pool = {
+        "batch_size": None,
+        "compute": ray.data.ActorPoolStrategy(size=workers.count),
+        "num_cpus": workers.cpus,
+        "num_gpus": workers.gpus or None,
+        "fn_constructor_kwargs": settings,
+    }
+    if workers.gpus:  # CPU tasks make the next noisy images while the GPU predicts
+        noisy = items.map_batches(disturbed, batch_size=1, num_cpus=TASK_CPUS)
+        rows = noisy.map_batches(PredictImages, **pool)
+    else:
+        rows = items.map_batches(PredictUnit, **(pool | {"batch_size": 1}))
+    _collect(rows.iter_batches(batch_size=None, batch_format="pyarrow"), todo, folder)
+
+
+@dataclass(frozen=True)
+class Predictions(Mapping[str, "pd.DataFrame"]):
+    """The prediction rows of a grid, in a Parquet file a noise, of which one is in memory at a time."""
+
+    folder: Path
+    noises: tuple[str, ...]
+
+    def __getitem__(self, noise: str) -> pd.DataFrame:
+        import pandas as pd
+
+        if noise not in self.noises:
+            raise KeyError(noise)
+        return pd.read_parquet(self.folder / f"noise={noise}" / FILE)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.noises)
+
+    def __len__(self) -> int:
+        return len(self.noises)
+
+
+def compact(units: Sequence[Unit], units_folder: Path, folder: Path) -> Predictions:
+    """Join the units' files into one Parquet file a noise, `noise=<name>/predictions.parquet`, in a stable order."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    beside = folder.with_name(f"{folder.name}.part")
+    shutil.rmtree(beside, ignore_errors=True)
+    noises = tuple(dict.fromkeys(unit.noise for unit in units))
+    for noise in noises:
+        files = [units_folder / f"{unit.key}.parquet" for unit in units if unit.noise == noise]
+        table = pa.concat_tables(pq.read_table(file) for file in files)
+        order = [("repeat", "ascending"), ("level_index", "ascending"), ("image_id", "ascending")]
+        target = beside / f"noise={noise}"
+        target.mkdir(parents=True)
+        pq.write_table(table.sort_by(order), target / FILE, use_dictionary=["image_id", "track"])
+    shutil.rmtree(folder, ignore_errors=True)
+    beside.replace(folder)
+    return Predictions(folder, noises)
+
+
+class PredictUnit:
+    """An actor that makes the noise and predicts, where the model runs on CPU: images never leave the process."""
+
+    def __init__(self, model_file: Any, classifier: Classifier, batch_size: int, threads: int) -> None:
+        self._predict = _load_predictor(model_file, classifier, batch_size, threads)
+
+    def __call__(self, batch: Columns) -> Columns:
+        """Rows of one unit."""
+        parts = [_rows(part, self._predict(part.pop("image"))) for part in _disturb(batch["unit"][0])]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+class PredictImages:
+    """An actor that only predicts, where the model runs on GPU: tasks on CPUs make its images."""
+
+    def __init__(self, model_file: Any, classifier: Classifier, batch_size: int, threads: int) -> None:
+        self._predict = _load_predictor(model_file, classifier, batch_size, threads)
+
+    def __call__(self, batch: Columns) -> Columns:
+        """Rows of a block of noisy images."""
+        columns = dict(batch)
+        return _rows(columns, self._predict(columns.pop("image")))
+
+
+def disturbed(batch: Columns) -> Iterator[Columns]:
+    """The noisy images of one unit, a slice at a time, with the columns of their rows."""
+    yield from _disturb(batch["unit"][0])
+
+
+def _load_predictor(model_file: Any, classifier: Classifier, batch_size: int, threads: int) -> Predictor:
+    import ray
+
+    content = ray.get(model_file) if isinstance(model_file, ray.ObjectRef) else model_file
+    return load_predictor(content, classifier, batch_size=batch_size, threads=threads)
+
+
+def _shards(signs: SignDataset, split: str, limit: int | None) -> Iterator[tuple[Shard, tuple[int, ...]]]:
+    chosen = None if limit is None else set(signs.subset(split, limit).tolist())
+    for shard in signs.shards(split):
+        if chosen is None:
+            yield shard, tuple(range(shard.rows))
+        elif rows := tuple(row for row, name in enumerate(shard.read().image_id) if name in chosen):
+            yield shard, rows
+
+
+def _disturb(unit: Unit) -> Iterator[Columns]:
+    """Columns of a unit's rows with their images, in slices that fit in memory."""
+    import noise
+
+    signs = unit.images()
+    step = max(1, SLICE_BYTES // (signs.image[0].nbytes * len(unit.levels)))
+    for start in range(0, len(signs), step):
+        part = signs.take(np.arange(start, min(start + step, len(signs))))
+        if unit.noise == CLEAN:
+            levels = part.image[None]
+        else:
+            kind = noise.find(unit.noise)
+            ids = part.image_id.tolist()
+            levels = noise.disturb(kind, part.image, unit.levels, image_ids=ids, seed=unit.seed, repeat=unit.repeat)
+        yield _columns(unit, part, levels)
+
+
+def _columns(unit: Unit, signs: Signs, images: NDArray[np.uint8]) -> Columns:
+    count, levels = len(signs), len(unit.levels)
+    first = 0 if unit.noise == CLEAN else 1
+    return {
+        "unit": np.full(count * levels, unit.key),
+        "noise": np.full(count * levels, unit.noise),
+        "level": np.repeat(np.asarray(unit.levels, np.float64), count),
+        "level_index": np.repeat(np.arange(first, first + levels, dtype=np.int16), count),
+        "repeat": np.full(count * levels, unit.repeat, np.int16),
+        "image_id": np.tile(signs.image_id, levels),
+        "track": np.tile(signs.track, levels),
+        "label": np.tile(signs.label, levels),
+        "image": images.reshape(count * levels, *images.shape[2:]),
+    }
+
+
+def _rows(columns: Columns, scores: NDArray[np.float32]) -> Columns:
+    """Add what the model says: its answer, the softmax of it, and the margin of the label over the rest."""
+    row = np.arange(len(scores))
+    label = columns["label"]
+    shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
+    others = scores.copy()
+    others[row, label] = -np.inf
+    return columns | {
+        "predicted": scores.argmax(axis=1),
+        "confidence": (shifted.max(axis=1) / shifted.sum(axis=1)).astype(np.float32),
+        "margin": scores[row, label] - others.max(axis=1),
+    }
+
+
+def _collect(blocks: Iterable[pa.Table], todo: dict[str, Unit], folder: Path) -> None:
+    """Write each unit when all its rows have come: beside its place first, so that a file is always whole."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+    from tqdm import tqdm
+
+    waiting: dict[str, list[pa.Table]] = {}
+    total = sum(unit.predictions for unit in todo.values())
+    with tqdm(total=total, unit=" predictions", unit_scale=True, disable=not sys.stderr.isatty()) as bar:
+        for block in blocks:
+            bar.update(len(block))
+            for key in pc.unique(block["unit"]).to_pylist():
+                parts = waiting.setdefault(key, [])
+                parts.append(block.filter(pc.equal(block["unit"], key)).drop_columns(["unit"]))
+                if (have := sum(len(part) for part in parts)) < todo[key].predictions:
+                    continue
+                if have > todo[key].predictions:
+                    raise RuntimeError(f"unit {key} gave {have} rows instead of {todo[key].predictions}")
+                beside = folder / f"{key}.part"
+                pq.write_table(pa.concat_tables(waiting.pop(key)), beside)
+                beside.replace(folder / f"{key}.parquet")
+    if missing := [key for key in todo if not (folder / f"{key}.parquet").exists()]:
+        raise RuntimeError(f"{len(missing)} of {len(todo)} units gave too few rows, the first is {missing[0]}")

@@ -1,0 +1,290 @@
+"""From a source to the prepared form: decoded and resized on Ray Data, written as Parquet, all or nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import shutil
+import uuid
+from collections import Counter
+from contextlib import closing, contextmanager
+from functools import partial
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.cluster import connect
+from pipelines.errors import InputError
+from pipelines.sources.detect import open_source
+from pipelines.sources.download import cache_folder
+from pipelines.sources.plan import SPLITS, TRAIN, VALIDATION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from numpy.typing import NDArray
+
+    from pipelines.sources.plan import Load, Plan, Row, Source
+
+DATASET_FILE = "dataset.json"
+FORM = 1
+"""Counts up when the same source would give other files, so that caches are not mistaken for the new form."""
+ROWS_A_GROUP = 512
+ROWS_A_FILE = 4096
+BYTES_A_GROUP = 64 * 2**20
+LARGEST_SIZE = 1024
+
+logger = logging.getLogger(__name__)
+
+
+def ingest(data: str, *, size: int, crop: bool, seed: int, output: Path | None = None) -> Path:
+    """Prepare a source, unless that is done already, and return the prepared folder.
+
+    Args:
+        data: a source folder or archive, `gtsrb`, `rendered` or `rendered:N`.
+        size: side of the images in pixels.
+        crop: cut each image to its region of interest, where the source gives one.
+        seed: of the splits that are set aside, and of what is rendered.
+        output: where to write; a prepared folder there is replaced. By default a place in the cache.
+
+    Raises:
+        InputError: the source is not one or is damaged, or the output cannot be written.
+    """
+    if not 8 <= size <= LARGEST_SIZE:
+        raise InputError(f"--size {size}: out of range: give 8 to {LARGEST_SIZE} pixels")
+    source = open_source(data)
+    options = {"form": FORM, "source": source.stamp, "size": size, "crop": crop, "seed": seed}
+    key = hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()
+    folder = output or cache_folder() / "prepared" / f"{source.name}-{size}-{key[:12]}"
+    if _key_of(folder) == key:
+        logger.info("%s is prepared already: %s", source.origin, folder)
+        return folder
+    with _written_beside(folder, key) as beside:
+        plan = source.plan(seed)
+        digest = _write_images(plan, beside, size=size, crop=crop, origin=source.origin)
+        description = _describe(source, plan, digest=digest, size=size, crop=crop, seed=seed, key=key)
+        (beside / DATASET_FILE).write_text(json.dumps(description, indent=2, ensure_ascii=False) + "\n")
+    return folder
+
+
+def _key_of(folder: Path) -> str | None:
+    try:
+        return str(json.loads((folder / DATASET_FILE).read_text(encoding="utf-8"))["key"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+@contextmanager
+def _written_beside(folder: Path, key: str) -> Iterator[Path]:
+    """A new folder beside that takes the place of `folder` when the block ends well, and vanishes when it does not."""
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / DATASET_FILE).is_file()):
+        raise InputError(f"{folder}: not empty, and not a prepared data set: name a new folder with --output")
+    beside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
+    try:
+        with _writing_to(folder):
+            beside.mkdir(parents=True)
+        yield beside
+        with _writing_to(folder):
+            _swap(beside, folder, key)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+@contextmanager
+def _writing_to(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(f"{folder}: cannot be written ({reason}): choose another folder with --output") from error
+
+
+def _swap(beside: Path, folder: Path, key: str) -> None:
+    """Rename; a process that did the same work at the same time may have been first: then its result stays."""
+    try:
+        beside.replace(folder)
+    except OSError:
+        if _key_of(folder) == key:
+            return
+        if not (folder / DATASET_FILE).is_file():
+            raise
+        old = beside.with_name(f"{beside.name}.old")
+        folder.replace(old)
+        beside.replace(folder)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _write_images(plan: Plan, folder: Path, *, size: int, crop: bool, origin: str) -> str:
+    """Write the Parquet files and return the digest of the content, which no order and no file layout changes.
+
+    Raises:
+        InputError: images are damaged; the first is named.
+    """
+    from tqdm import tqdm
+
+    digests: dict[str, bytes] = {}
+    damaged: list[str] = []
+    quiet = None if logger.isEnabledFor(logging.INFO) else True  # None: no bar where the output is not a terminal
+    bar = tqdm(total=len(plan.rows), desc=f"prepare {origin}", unit=" images", disable=quiet)
+    with bar, closing(ShardWriter(folder)) as shards:
+        for block in _decoded(plan, size=size, crop=crop):
+            bar.update(block.num_rows)
+            damaged += [error for error in block["error"].to_pylist() if error]
+            digests.update(zip(block["image_id"].to_pylist(), block["digest"].to_pylist(), strict=True))
+            if not damaged:
+                with _writing_to(folder):
+                    shards.write(block.drop_columns(["error", "digest"]))
+    if damaged:
+        more = f" (and {len(damaged) - 1} more)" if damaged[1:] else ""
+        raise InputError(f"{damaged[0]}{more}: replace the image, or remove it")
+    if len(digests) != len(plan.rows):
+        raise RuntimeError(f"{origin}: {len(plan.rows)} images went in, {len(digests)} came out")
+    return hashlib.sha256(b"".join(name.encode() + b"\0" + digests[name] for name in sorted(digests))).hexdigest()
+
+
+def _decoded(plan: Plan, *, size: int, crop: bool) -> Iterator[pa.Table]:
+    """Stream the decoded blocks in the order of the plan, none of them across two splits."""
+    import ray
+
+    connect()
+    context = ray.data.DataContext.get_current()
+    before, context.execution_options.preserve_order = context.execution_options.preserve_order, True
+    try:
+        work = partial(decode_block, load=plan.load, size=size, crop=crop)
+        decoded = ray.data.from_arrow(list(_blocks(plan.rows, size))).map_batches(
+            work, batch_size=None, batch_format="pyarrow", num_cpus=1
+        )
+        yield from decoded.iter_batches(batch_size=None, batch_format="pyarrow")
+    finally:
+        context.execution_options.preserve_order = before
+
+
+def _blocks(rows: Sequence[Row], size: int) -> Iterator[pa.Table]:
+    """Cut the rows into the blocks that become row groups; JSON, since each source has fields of its own."""
+    import pyarrow as pa
+
+    group = max(1, min(ROWS_A_GROUP, BYTES_A_GROUP // (size * size * 3)))
+    for _, members in groupby(rows, key=lambda row: str(row["split"])):
+        same = [json.dumps(row) for row in members]
+        for start in range(0, len(same), group):
+            yield pa.table({"row": same[start : start + group]})
+
+
+def decode_block(block: pa.Table, *, load: Load, size: int, crop: bool) -> pa.Table:
+    """Load the images of one block (in a Ray task): the columns of the prepared form, an error text and a digest."""
+    import numpy as np
+    import pyarrow as pa
+
+    rows = [json.loads(text) for text in block["row"].to_pylist()]
+    loaded = list(load(rows, size=size, crop=crop))
+    blank = np.zeros((size, size, 3), np.uint8)
+    images = np.stack([blank if one.image is None else one.image for one in loaded])
+    columns = {name: [row[name] for row in rows] for name in ("image_id", "split", "label", "track")}
+    digests = [_digest_of(row, image) for row, image in zip(rows, images, strict=True)]
+    return pa.table(
+        {
+            "image_id": pa.array(columns["image_id"], pa.string()),
+            "split": pa.array(columns["split"], pa.string()),
+            "label": pa.array(columns["label"], pa.int64()),
+            "track": pa.array(columns["track"], pa.string()),
+            "width": pa.array([one.width for one in loaded], pa.int32()),
+            "height": pa.array([one.height for one in loaded], pa.int32()),
+            "image": pa.FixedShapeTensorArray.from_numpy_ndarray(images),
+            "error": pa.array([one.error for one in loaded], pa.string()),
+            "digest": pa.array(digests, pa.binary()),
+        }
+    )
+
+
+def _digest_of(row: Row, image: NDArray[np.uint8]) -> bytes:
+    described = json.dumps([row["image_id"], row["split"], row["label"], row["track"], *image.shape])
+    return hashlib.sha256(described.encode() + image.tobytes()).digest()
+
+
+class ShardWriter:
+    """Writes blocks as row groups of `<split>-00000.parquet`, `<split>-00001.parquet`..."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._files: Counter[str] = Counter()
+        self._writer: pq.ParquetWriter | None = None
+        self._split, self._rows = "", 0
+
+    def write(self, block: pa.Table) -> None:
+        """Append a block of one split; a file that is full, or of another split, is closed first."""
+        split = block["split"][0].as_py()
+        if split != self._split or self._rows + block.num_rows > ROWS_A_FILE:
+            self.close()
+            self._open(split, block.schema)
+        if self._writer is not None:
+            self._writer.write_table(block, row_group_size=ROWS_A_GROUP)
+        self._rows += block.num_rows
+
+    def close(self) -> None:
+        """Finish the file that is open, if there is one."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def _open(self, split: str, schema: pa.Schema) -> None:
+        import pyarrow.parquet as pq
+
+        path = self._folder / f"{split}-{self._files[split]:05d}.parquet"
+        self._files[split] += 1
+        self._writer, self._split, self._rows = pq.ParquetWriter(path, schema), split, 0
+
+
+def _describe(source: Source, plan: Plan, *, digest: str, size: int, crop: bool, seed: int, key: str) -> dict[str, Any]:
+    """What `dataset.json` holds; notes and differences from the published counts are logged as well."""
+    counts = plan.counts()
+    differences = _differences(plan.official, counts)
+    notes = [*plan.notes, *_sentences(differences, plan.official)]
+    for note in notes:
+        logger.warning("%s", note)
+    return {
+        "name": source.name,
+        "source": source.origin,
+        "size": size,
+        "crop": crop,
+        "seed": seed,
+        "validation_share": plan.validation_share,
+        "digest": digest,
+        "key": key,
+        "notes": notes,
+        "counts": {split: list(counts[split]) for split in SPLITS},
+        "class_names": list(plan.class_names),
+        "official_differences": differences,
+    }
+
+
+def _differences(
+    official: dict[str, tuple[int, ...]], counts: dict[str, tuple[int, ...]]
+) -> dict[str, dict[str, list[int]]]:
+    """For each published split the classes whose number of images differs: [here, published]."""
+    here = {
+        split: [a + b for a, b in zip(counts[split], counts[VALIDATION], strict=True)]
+        if split == TRAIN
+        else list(counts[split])
+        for split in official
+    }
+    return {
+        split: {
+            str(label): [found, expected]
+            for label, (found, expected) in enumerate(zip(here[split], official[split], strict=True))
+            if found != expected
+        }
+        for split in official
+    }
+
+
+def _sentences(differences: dict[str, dict[str, list[int]]], official: dict[str, tuple[int, ...]]) -> list[str]:
+    return [
+        f"{split}: {sum(official[split]) + sum(found - expected for found, expected in classes.values())} images "
+        f"where the published set has {sum(official[split])} ({len(classes)} classes differ)"
+        for split, classes in differences.items()
+        if classes
+    ]

@@ -1,0 +1,156 @@
+"""What comes out of a noise grid: tables and report in the output folder, metrics, tags and artifacts in MLflow."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from noise.levels import by_name
+from noise.registry import disturb
+from pipelines.analysis import CLEAN, Analysis, write_tables
+from pipelines.entry import Results
+from pipelines.reports.robustness import write_robustness_report
+from pipelines.reports.strips import Strip
+from pipelines.signs import Shard, concatenate
+from pipelines.reports.terminal import thresholds_markdown, thresholds_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from noise.levels import NoiseLevels
+    from pipelines.classifier import Classifier
+    from pipelines.signs import SignDataset, Signs
+    from pipelines.tracking import TrackedRun
+
+STRIP_SIGNS = 6
+CURVES = {"accuracy": "accuracy", "precision_macro": "precision_macro", "recall_macro": "recall_macro"}
+CURVES |= {"f1_macro": "f1_macro", "fpr_macro": "fpr_macro"}
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A grid that has been run: what was measured, on what, and what came of it."""
+
+    signs: SignDataset
+    classifier: Classifier
+    levels: Sequence[NoiseLevels]
+    predictions: Mapping[str, pd.DataFrame]
+    analysis: Analysis
+    seed: int
+
+
+def publish(grid: Grid, run: TrackedRun, folder: Path) -> Results:
+    """Write the tables, the report and its pictures under `folder`, and log all of it."""
+    tables = write_tables(grid.analysis, folder)
+    table = folder / "thresholds.md"
+    table.write_text(thresholds_markdown(grid.analysis.thresholds) + "\n")
+    pictures = write_robustness_report(
+        folder / "report",
+        grid.analysis,
+        levels=by_name(grid.levels),
+        strips=make_strips(grid),
+        class_names=grid.signs.class_names,
+        about=_about(grid, run),
+    )
+    _log_curves(grid, run)
+    run.set_tags(_tags(grid))
+    run.log_files([*tables, table])
+    run.log_files(folder / "report", "report")
+    run.log_files(folder / "predictions", "predictions")
+    metrics = threshold_metrics(grid.analysis.thresholds)
+    summary = f"{thresholds_table(grid.analysis.thresholds)}\n\nReport      {pictures[0].resolve().as_uri()}"
+    artifacts = {path.name: str(path) for path in [*tables, table, pictures[0]]}
+    return Results({"model": grid.classifier.name, "data": grid.signs.name}, metrics, artifacts, summary)
+
+
+def threshold_metrics(thresholds: pd.DataFrame) -> dict[str, float]:
+    """Metrics `threshold/<noise>/<criterion>` and the ends of their intervals; what is censored has none."""
+    metrics = {}
+    for row in thresholds.itertuples():
+        ends = {"": row.threshold, "_low": row.low, "_high": row.high} if not row.censored else {}
+        metrics |= {f"threshold/{row.noise}/{row.criterion}{end}": float(value) for end, value in ends.items()}
+    return {name: value for name, value in metrics.items() if np.isfinite(value)}
+
+
+def permille(level: float, low: float, high: float) -> int:
+    """A level as thousandths of its noise's whole range: MLflow's steps are whole numbers."""
+    return round(1000 * (level - low) / (high - low))
+
+
+def make_strips(grid: Grid) -> dict[str, Strip]:
+    """The same few signs under each noise at its levels, with the answers of the grid."""
+    clean = grid.predictions[CLEAN]
+    chosen = _choose(clean, grid.seed)
+    images = _find(grid.signs, chosen)
+    return {part.kind.name: _strip(grid, part, images, clean) for part in grid.levels}
+
+
+def _find(signs: SignDataset, image_ids: Sequence[str]) -> Signs:
+    """The test images of these names, in this order, from the shards that hold them."""
+    held = [shard.take(np.isin(shard.image_id, image_ids)) for shard in map(Shard.read, signs.shards("test"))]
+    found = concatenate(held)
+    return found.take(np.asarray([int(np.flatnonzero(found.image_id == name)[0]) for name in image_ids]))
+
+
+def _choose(clean: pd.DataFrame, seed: int) -> list[str]:
+    """Signs of different classes that are recognised when clean."""
+    right = clean[clean["predicted"] == clean["label"]].sort_values("image_id")
+    shuffled = right.sample(frac=1.0, random_state=seed).drop_duplicates("label")
+    return [str(name) for name in shuffled["image_id"].head(STRIP_SIGNS)]
+
+
+def _strip(grid: Grid, part: NoiseLevels, images: Signs, clean: pd.DataFrame) -> Strip:
+    names = images.image_id.tolist()
+    noisy = disturb(part.kind, images.image, part.levels, image_ids=names, seed=grid.seed)
+    rows = grid.predictions[part.kind.name]
+    rows = rows[rows["image_id"].isin(names) & (rows["repeat"] == 0)]
+    answers = rows.pivot_table(index="image_id", columns="level_index", values="predicted").loc[names].to_numpy(np.int64)
+    first = clean.set_index("image_id").loc[names, "predicted"].to_numpy(np.int64)
+    return Strip(np.swapaxes(noisy, 0, 1), part.levels, np.column_stack([first, answers]), images.label)
+
+
+def _log_curves(grid: Grid, run: TrackedRun) -> None:
+    kinds = {part.kind.name: part.kind for part in grid.levels}
+    by_step: dict[int, dict[str, float]] = {}
+    for row in grid.analysis.curves.to_dict("records"):
+        kind = kinds[row["noise"]]
+        step = permille(row["level"], kind.low, kind.high)
+        scores = {f"noise/{kind.name}/{name}": float(row[column]) for name, column in CURVES.items()}
+        by_step.setdefault(step, {}).update(scores)
+    for step, metrics in sorted(by_step.items()):
+        run.log_metrics(metrics, step=step)
+
+
+def _tags(grid: Grid) -> dict[str, str]:
+    censored = grid.analysis.thresholds[grid.analysis.thresholds["censored"] != ""]
+    tags = {f"censored/{row.noise}/{row.criterion}": str(row.censored) for row in censored.itertuples()}
+    return tags | {
+        "data": grid.signs.name,
+        "data_digest": grid.signs.digest,
+        "model": grid.classifier.name,
+        "model_digest": grid.classifier.digest,
+    }
+
+
+def _about(grid: Grid, run: TrackedRun) -> dict[str, str]:
+    curves = grid.analysis.curves
+    return {
+        "Model": grid.classifier.name,
+        "Model file, sha256": grid.classifier.digest[:16],
+        "Model input": f"white is {grid.classifier.pixel_max:g}, {_outputs(grid.classifier)}",
+        "Data set": f"{grid.signs.name}, test split, {grid.signs.size} x {grid.signs.size} pixels",
+        "Data set, sha256": grid.signs.digest[:16],
+        "Test images": f"{int(curves['n'].max()):,}",
+        "Seed": str(grid.seed),
+        "MLflow run": run.run_id,
+        "Command": " ".join([f"python -m pipelines.{run.name}", *sys.argv[1:]]),
+    }
+
+
+def _outputs(classifier: Classifier) -> str:
+    return "gives probabilities" if classifier.probabilities else "gives logits"

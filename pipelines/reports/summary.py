@@ -1,0 +1,173 @@
+"""What the report says of each noise: its thresholds with their place in the tested range, most harmful first."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from pipelines.analysis import Analysis
+
+SPOKEN = {"salt_pepper": "salt and pepper"}
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """Where one criterion is met, in the noise's unit; `first` and `last` are the tested levels after the clean one.
+
+    `low` and `high` bound the 95% interval (NaN where there is none); `censored` is "above" where the criterion is
+    not met up to `last`, "below" where it is met before `first`.
+    """
+
+    value: float
+    low: float
+    high: float
+    censored: str
+    clean: float
+    first: float
+    last: float
+
+    def text(self) -> str:
+        """The threshold with its interval, in words where it lies outside the tested levels."""
+        return " ".join(part for part in self.parts() if part)
+
+    def parts(self) -> tuple[str, str]:
+        """The two halves of `text`: the threshold, and its interval ("" where it says nothing more)."""
+        if self.censored == "above":
+            bound = "" if math.isnan(self.last) else f" up to {number(self.last)}"
+            return f"not reached{bound}", "" if _absent(self.low) or self.low >= self.last else self._interval()
+        if self.censored == "below":
+            first = self._first()
+            return f"at or below {number(first)}", "" if _absent(self.high) or self.high <= first else self._interval()
+        return self.short(), self._interval() if self.has_interval() else ""
+
+    def short(self) -> str:
+        """The bare value, with as many decimals as its interval supports."""
+        if self.censored == "above":
+            return "not reached"
+        if self.censored == "below":
+            return f"≤ {number(self._first())}"
+        if _absent(self.value):
+            return "-"
+        return f"{self.value:.{self._decimals()}f}" if self.has_interval() else number(self.value)
+
+    def place(self, value: float | None = None) -> float:
+        """The share of the tested range at `value` (the threshold itself by default): 0 clean, 1 the last level."""
+        if value is None:
+            value = {"above": math.inf, "below": self.first}.get(self.censored, self.value)
+        if math.isnan(value):
+            return math.nan
+        return min(max((value - self.clean) / (self.last - self.clean), 0.0), 1.0)
+
+    def places(self) -> tuple[float, float]:
+        """Both ends of the interval as shares of the tested range."""
+        return self.place(self.low), self.place(self.high)
+
+    def has_interval(self) -> bool:
+        """Whether an interval was estimated."""
+        return not math.isnan(self.low) and not math.isnan(self.high)
+
+    def _first(self) -> float:
+        return self.value if math.isnan(self.first) else self.first
+
+    def _interval(self) -> str:
+        digits = self._decimals()
+        under = self.censored == "below" and self.low <= self._first()
+        low = f"≤ {number(self._first())}" if under else f"{self.low:.{digits}f}"
+        beyond = "not reached" if math.isnan(self.last) else f"> {number(self.last)}"
+        return f"[{low}, {beyond if _absent(self.high) else f'{self.high:.{digits}f}'}]"
+
+    def _decimals(self) -> int:
+        ends = [end for end in (self.low, self.value, self.high) if not _absent(end)]
+        half = (max(ends) - min(ends)) / 2
+        scale = half if half > 0 else abs(self.value) / 50
+        return min(max(-math.floor(math.log10(scale)), 0), 5) if scale > 0 else 2
+
+
+@dataclass(frozen=True)
+class NoiseSummary:
+    """One noise of the report: its levels from clean up, its curve (rows of `Analysis.curves`) and thresholds."""
+
+    name: str
+    unit: str
+    levels: tuple[float, ...]
+    curve: pd.DataFrame
+    begins: Crossing
+    fails: Crossing
+    significant: Crossing
+
+    @property
+    def title(self) -> str:
+        """The name as a person says it."""
+        return spoken(self.name)
+
+
+def spoken(name: str) -> str:
+    """Return a noise's identifier as words: "salt_pepper" is "salt and pepper", "a__b" is "a + b"."""
+    return " + ".join(SPOKEN.get(part, part.replace("_", " ")) for part in name.split("__"))
+
+
+def number(value: float) -> str:
+    """Return `value` with three significant digits and no trailing zeros."""
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """Return a share as a percentage."""
+    return f"{100 * share:.{digits}f}%"
+
+
+def crossing(row: Mapping[Any, Any] | None, levels: Sequence[float] = ()) -> Crossing:
+    """Return one row of a table of thresholds as a `Crossing`; no row is a criterion that was not examined."""
+    clean, first, last = (levels[0], levels[1], levels[-1]) if len(levels) > 1 else (math.nan,) * 3
+    if row is None:
+        return Crossing(math.nan, math.nan, math.nan, "", clean, first, last)
+    censored = row["censored"] if isinstance(row["censored"], str) else ""
+    value, low, high = (math.nan if row[key] is None else float(row[key]) for key in ("threshold", "low", "high"))
+    return Crossing(value, low, high, censored, clean, first, last)
+
+
+def criteria(thresholds: pd.DataFrame, levels: Sequence[float] = ()) -> dict[str, Crossing]:
+    """Return the crossings of one noise (its rows of the table) by criterion."""
+    found = {str(row["criterion"]): row for row in thresholds.to_dict("records")}
+    return {key: crossing(found.get(key), levels) for key in ("begins", "fails", "significant")}
+
+
+def summarise(analysis: Analysis, levels: Mapping[str, Sequence[float]]) -> list[NoiseSummary]:
+    """Return the noises of `analysis`, the one that fails at the smallest share of its tested range first."""
+    units = analysis.thresholds.groupby("noise", sort=False)["unit"].first()
+    summaries = []
+    for name, unit in units.items():
+        steps = tuple(float(level) for level in levels[str(name)])
+        curve = analysis.curves[analysis.curves["noise"] == name].sort_values("level").reset_index(drop=True)
+        found = criteria(analysis.thresholds[analysis.thresholds["noise"] == name], steps)
+        summaries.append(NoiseSummary(str(name), str(unit), steps, curve, **found))
+    return sorted(summaries, key=lambda noise: (_rank(noise.fails), _rank(noise.begins)))
+
+
+def per_class_crossings(per_class: pd.DataFrame, noises: Sequence[NoiseSummary]) -> dict[tuple[int, str], Crossing]:
+    """Return the `fails` threshold of each (class, noise)."""
+    levels = {noise.name: noise.levels for noise in noises}
+    rows = per_class.to_dict("records")
+    return {(int(row["class"]), str(row["noise"])): crossing(row, levels[str(row["noise"])]) for row in rows}
+
+
+def classes_of(per_class: pd.DataFrame) -> dict[int, tuple[str, int]]:
+    """Return the name and the number of images of each class."""
+    rows = per_class.drop_duplicates("class").to_dict("records")
+    return {int(row["class"]): (str(row["class_name"]), int(row["support"])) for row in rows}
+
+
+def _rank(found: Crossing) -> float:
+    place = found.place()
+    # A noise that never fails sorts behind one that fails at its very last level.
+    return 2.0 if math.isnan(place) or found.censored == "above" else place
+
+
+def _absent(value: float) -> bool:
+    return not np.isfinite(value)

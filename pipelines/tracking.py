@@ -1,0 +1,174 @@
+"""Every rule about MLflow: where runs are kept, how they are opened, closed, named and tagged."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.errors import InputError
+
+if TYPE_CHECKING:
+    from pipelines.entry import Settings
+
+METRICS_A_REQUEST = 1000
+"""The most metrics that one MLflow request may carry."""
+
+
+@dataclass(frozen=True)
+class TrackedRun:
+    """An open MLflow run; all writes name it, so that nested runs cannot be mixed up."""
+
+    run_id: str
+    name: str
+
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        """Log resolved settings as `cfg/<key>`: `mlflow run` has logged the bare keys as raw strings."""
+        import mlflow
+
+        known = mlflow.get_run(self.run_id).data.params
+        fresh = {
+            f"cfg/{key}": str(value)[:6000] for key, value in params.items() if f"cfg/{key}" not in known
+        }
+        mlflow.MlflowClient().log_batch(
+            self.run_id, params=[mlflow.entities.Param(key, value) for key, value in fresh.items()]
+        )
+
+    def log_metrics(
+        self, metrics: Mapping[str, float], step: int | None = None, model_id: str | None = None
+    ) -> None:
+        """Log numbers at an integer step; `model_id` ties them to the logged model they speak of."""
+        import mlflow
+
+        items = list(metrics.items())
+        for start in range(0, len(items), METRICS_A_REQUEST):
+            part = dict(items[start : start + METRICS_A_REQUEST])
+            mlflow.log_metrics(part, step=step, run_id=self.run_id, model_id=model_id)
+
+    def log_files(self, paths: list[Path] | Path, artifact_path: str | None = None) -> None:
+        """Log files, or whole folders, as artifacts."""
+        import mlflow
+
+        client = mlflow.MlflowClient()
+        for path in [paths] if isinstance(paths, Path) else paths:
+            log = client.log_artifacts if path.is_dir() else client.log_artifact
+            log(self.run_id, str(path), artifact_path)
+
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        """Tag the run."""
+        import mlflow
+
+        client = mlflow.MlflowClient()
+        for key, value in tags.items():
+            client.set_tag(self.run_id, key, value)
+
+    @contextmanager
+    def child(self, name: str) -> Iterator[TrackedRun]:
+        """Open a run nested in this one; it is marked FAILED when its block raises."""
+        import mlflow
+
+        with mlflow.start_run(run_name=name, nested=True, parent_run_id=self.run_id) as run:
+            mlflow.set_tag("entry_point", name)
+            yield TrackedRun(run.info.run_id, name)
+
+    def where_to_look(self) -> str:
+        """The run id and how to see it in the MLflow UI, for the end of the terminal output."""
+        import mlflow
+
+        uri = mlflow.get_tracking_uri()
+        look = (
+            f"open {uri}"
+            if uri.startswith("http")
+            else f'mlflow ui --backend-store-uri "{uri}"   (or: make ui)'
+        )
+        return f"MLflow run  {self.run_id}\nMLflow UI   {look}"
+
+
+@contextmanager
+def open_run(name: str, settings: Settings) -> Iterator[TrackedRun]:
+    """Open the run of an entry point: the one that `mlflow run` made, or a new one.
+
+    Takes MLFLOW_RUN_ID and MLFLOW_EXPERIMENT_ID out of the environment, because Ray workers inherit it
+    and would write into this run. The run is marked FAILED when the block raises.
+    """
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+    run_id = os.environ.pop("MLFLOW_RUN_ID", None)
+    experiment_id = os.environ.pop("MLFLOW_EXPERIMENT_ID", None)
+    import mlflow
+
+    mlflow.set_tracking_uri(_tracking_uri())
+    if run_id is None and experiment_id is None:
+        mlflow.set_experiment(settings.experiment)
+    if getattr(settings, "resume", False):
+        _mark_killed_runs(name, settings.output)
+    tags = {
+        "entry_point": name,
+        "seed": str(settings.seed),
+        "git_commit": _git_commit(),
+        **_process_tags(settings.output),
+    }
+    started = mlflow.start_run(
+        run_id=run_id, run_name=None if run_id else name, experiment_id=experiment_id, log_system_metrics=True
+    )
+    with started as active:
+        run = TrackedRun(active.info.run_id, name)
+        run.set_tags(tags)
+        run.log_params(settings.model_dump(exclude={"verbose", "quiet"}))
+        yield run
+
+
+def _tracking_uri() -> str:
+    """The tracking URI, made absolute (workers run in other folders) and, for a server, shown to answer."""
+    import mlflow
+
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or str(mlflow.get_tracking_uri())
+    if uri.startswith("sqlite:///"):
+        return f"sqlite:///{Path(uri.removeprefix('sqlite:///')).absolute()}"
+    if uri.startswith(("http://", "https://")):
+        try:
+            urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=10).close()
+        except (urllib.error.URLError, OSError) as error:
+            raise InputError(
+                f"MLFLOW_TRACKING_URI {uri}: no MLflow server answers there ({error}); start one, or unset it"
+            ) from None
+    return uri
+
+
+def _git_commit() -> str:
+    """The commit of the working tree; a Ray job has no .git and is told by the variable GIT_COMMIT."""
+    if given := os.environ.get("GIT_COMMIT"):
+        return given
+    root = Path(__file__).resolve().parent.parent
+    asked = subprocess.run(
+        ["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+    )
+    return asked.stdout.strip() or "unknown"
+
+
+def _process_tags(output: Path) -> dict[str, str]:
+    return {
+        "process/host": os.uname().nodename,
+        "process/pid": str(os.getpid()),
+        "output": str(output.absolute()),
+    }
+
+
+def _mark_killed_runs(name: str, output: Path) -> None:
+    """Mark FAILED the runs of this output folder whose process no longer lives."""
+    import mlflow
+
+    mine = f"tags.entry_point = '{name}' and tags.output = '{output.absolute()}'"
+    query = f"{mine} and attributes.status = 'RUNNING'"
+    experiments = [found.experiment_id for found in mlflow.search_experiments()]
+    for run in mlflow.search_runs(experiments, filter_string=query, output_format="list"):
+        host, pid = run.data.tags.get("process/host"), run.data.tags.get("process/pid", "0")
+        if host == os.uname().nodename and not Path(f"/proc/{pid}").exists():
+            mlflow.MlflowClient().set_terminated(run.info.run_id, "FAILED")
