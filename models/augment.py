@@ -25,13 +25,13 @@ class SignAugmentation:
     """
 
     rotation: float = 15.0
-    shift: float = 0.1
-    zoom: float = 0.15
-    stretch: float = 0.1
-    perspective: float = 0.06
+    shift: float = 0.12
+    zoom: float = 0.3
+    stretch: float = 0.2
+    perspective: float = 0.12
     gain: float = 0.7
-    contrast: float = 0.3
-    tint: float = 0.05
+    contrast: float = 0.5
+    tint: float = 0.1
 
     def __call__(self, images: Images, random: np.random.Generator) -> NDArray[np.float32]:
         """Disturb a batch of uint8 images (N, H, W, 3); returns float32 in 0..255 of the same shape."""
@@ -44,7 +44,7 @@ class SignAugmentation:
         moved = np.empty_like(images)
         for image, matrix, out in zip(images, self._homographies(images.shape, random), moved, strict=True):
             cv2.warpPerspective(
-                image, matrix, (width, height), dst=out, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
+                image, matrix, (width, height), dst=out, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
             )
         return moved
 
@@ -69,14 +69,12 @@ class SignAugmentation:
         gain = gain * _log_uniform(self.tint, (count, 1, 1, 3), random)
         contrast = _log_uniform(self.contrast, (count, 1, 1, 1), random)
         mean = images.mean(axis=(1, 2, 3), keepdims=True)
-        lit = images * (gain * contrast).astype(np.float32)
+        lit = images.astype(np.float32) * (gain * contrast).astype(np.float32)
         lit += (gain * mean * (1 - contrast)).astype(np.float32)
         return np.clip(lit, 0, 255, out=lit)
 
 
-def _log_uniform(
-    largest: float, shape: int | tuple[int, ...], random: np.random.Generator
-) -> NDArray[np.float64]:
+def _log_uniform(largest: float, shape: int | tuple[int, ...], random: np.random.Generator) -> NDArray[np.float64]:
     """Factors between 1 / (1 + largest) and 1 + largest, even on a log scale."""
     bound = np.log1p(largest)
     return np.exp(random.uniform(-bound, bound, shape))

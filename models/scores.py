@@ -30,8 +30,8 @@ class ClassificationScores:
         recall_macro: Mean recall, or true positive rate.
         f1_macro: Mean F1.
         fpr_macro: Mean false positive rate.
-        mcc: Matthews correlation coefficient over all classes (Gorodkin 2004).
-        kappa: Cohen's kappa.
+        mcc: Matthews correlation coefficient over all classes (Gorodkin 2004); 0 where undefined.
+        kappa: Cohen's kappa; 0 where undefined.
         calibration_error: Expected calibration error, see `calibration_error`.
         per_class: A row a class: class, class_name, precision, recall (TPR), fpr, f1, support.
         confusion: Counts (C, C), true classes in rows, predicted ones in columns.
@@ -56,9 +56,7 @@ class ClassificationScores:
         return {name: value for name, value in vars(self).items() if isinstance(value, float)}
 
 
-def classification_scores(
-    labels: ArrayLike, logits: ArrayLike, class_names: Sequence[str]
-) -> ClassificationScores:
+def classification_scores(labels: ArrayLike, logits: ArrayLike, class_names: Sequence[str]) -> ClassificationScores:
     """Score predictions.
 
     Args:
@@ -80,13 +78,15 @@ def classification_scores(
     )
     return ClassificationScores(
         accuracy=float(np.mean(truth == predicted)),
-        balanced_accuracy=float(balanced_accuracy_score(truth, predicted)) if len(present) > 1 else _accuracy(confusion),
+        balanced_accuracy=float(balanced_accuracy_score(truth, predicted))
+        if len(present) > 1
+        else _accuracy(confusion),
         precision_macro=float(present["precision"].mean()),
         recall_macro=float(present["recall"].mean()),
         f1_macro=float(present["f1"].mean()),
         fpr_macro=float(present["fpr"].mean()),
         mcc=float(matthews_corrcoef(truth, predicted)),
-        kappa=float(cohen_kappa_score(truth, predicted, labels=classes)),
+        kappa=float(cohen_kappa_score(truth, predicted, labels=classes, replace_undefined_by=0.0)),
         calibration_error=calibration_error(truth, softmax(scores, axis=1)),
         per_class=per_class,
         confusion=confusion,
@@ -118,7 +118,8 @@ def _checked(
     truth, scores = np.asarray(labels), np.asarray(logits, np.float64)
     if truth.ndim != 1 or not len(truth) or scores.shape != (len(truth), len(class_names)):
         raise ValueError(
-            f"labels {truth.shape} and logits {scores.shape} do not fit {len(class_names)} classes: give (N,) and (N, C)"
+            f"labels {truth.shape} and logits {scores.shape} do not fit {len(class_names)} classes: "
+            "give (N,) and (N, C)"
         )
     if truth.min() < 0 or truth.max() >= len(class_names):
         raise ValueError(f"labels from {truth.min()} to {truth.max()} are outside 0..{len(class_names) - 1}")

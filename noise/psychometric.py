@@ -106,7 +106,9 @@ def fit_psychometric(levels: ArrayLike, right: ArrayLike, answers: ArrayLike) ->
     if not _fits(fitted, right_ / total, total) or parameters[0] > distance[-1]:
         return _no_fit(levels_)
     location, scale, guess, lapse = (float(value) for value in parameters)
-    return PsychometricFit(shape, guess, lapse, location + levels_[0], scale, fitted, likelihood, float(levels_[0]))
+    return PsychometricFit(
+        shape, guess, lapse, location + float(levels_[0]), scale, fitted, likelihood, float(levels_[0])
+    )
 
 
 def _fits(fitted: Floats, accuracy: Floats, total: Floats) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import binom
+from scipy.special import bdtrc
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -64,7 +64,7 @@ def mcnemar_worse(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> Floats
     """
     worse = np.sum(before & ~after, axis=0)
     better = np.sum(~before & after, axis=0)
-    return np.asarray(binom.sf(worse - 1, worse + better, 0.5), dtype=np.float64)
+    return np.asarray(bdtrc(worse - 1, worse + better, 0.5), dtype=np.float64)
 
 
 def holm(p: Floats) -> Floats:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.interpolate import CubicSpline, PchipInterpolator
-from scipy.stats import norm, t
+from scipy.interpolate import CubicSpline
+from scipy.special import ndtr, ndtri, stdtrit
 
 from noise.resampling import resample
 
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 _POINT = "isotonic regression, monotone cubic spline"
-_BISECTIONS = 45
+_NEWTON_STEPS = 14
+_TINY = 1e-12
+_PROBIT_MARGIN = 0.01  # keeps shares of 0 and 1 finite
 
 
 @dataclass(frozen=True)
@@ -148,22 +151,26 @@ def _bca_tails(sample: Resampled, drawn: Floats, value: float, share: float, tai
     spread = float(sample.copies @ influence**2)
     skew = float(sample.copies @ influence**3) / (6 * spread**1.5) if spread > 0 else 0.0
     under = (np.sum(drawn < value) + np.sum(drawn == value) / 2) / len(drawn)
-    bias = norm.ppf(np.clip(under, 1 / len(drawn), 1 - 1 / len(drawn)))
-    normal = bias + norm.ppf([tail, 1 - tail])
-    lower, upper = norm.cdf(bias + normal / np.maximum(1 - skew * normal, 1e-3))
+    bias = ndtri(np.clip(under, 1 / len(drawn), 1 - 1 / len(drawn)))
+    normal = bias + ndtri([tail, 1 - tail])
+    lower, upper = ndtr(bias + normal / np.maximum(1 - skew * normal, 1e-3))
     return float(lower), float(upper)
 
 
 def _interpolation_doubt(sample: Resampled, value: float, share: float) -> float:
-    """How far another way to interpolate (harmonic-mean slopes) would move the threshold.
+    """How far the threshold moves if the curve is interpolated on a probit scale instead.
 
     Nothing is known between levels but that the curve falls. Where it falls within two or three levels this exceeds
     the sampling error of some thousand images; it is added to the interval in quadrature, and vanishes on finer grids.
     """
-    curve = monotone_curve(sample.accuracy)[None]
-    slopes = PchipInterpolator(sample.levels, curve[0]).derivative()(sample.levels)[None]
-    other = _cross(sample.levels, curve, np.array([share * sample.accuracy[0]]), slopes)[0]
+    clean = float(sample.accuracy[0])
+    curve = _probit(np.minimum(monotone_curve(sample.accuracy) / clean, 1.0))[None]
+    other = _cross(sample.levels, curve, _probit(np.array([share])), _limited_slopes(sample.levels, curve))[0]
     return float(abs(other - value))
+
+
+def _probit(part: Floats) -> Floats:
+    return np.asarray(ndtri((part + _PROBIT_MARGIN) / (1 + 2 * _PROBIT_MARGIN)))
 
 
 def monotone_curve(accuracy: Floats) -> Floats:
@@ -213,7 +220,7 @@ def _cross(levels: Floats, curves: Floats, target: Floats, slopes: Floats) -> Fl
 
 def _limited_slopes(levels: Floats, curves: Floats) -> Floats:
     """Slopes of the cubic spline through each curve at the levels, cut to what keeps the curve from rising."""
-    slopes = curves @ CubicSpline(levels, np.eye(len(levels)))(levels, 1).T
+    slopes = curves @ _spline_slopes(tuple(levels.tolist()))
     secants = np.diff(curves, axis=1) / np.diff(levels)
     gentlest = np.maximum(
         np.concatenate([secants[:, :1], secants], axis=1), np.concatenate([secants, secants[:, -1:]], axis=1)
@@ -221,16 +228,27 @@ def _limited_slopes(levels: Floats, curves: Floats) -> Floats:
     return np.clip(slopes, 3 * gentlest, 0.0)
 
 
+@lru_cache(maxsize=64)
+def _spline_slopes(levels: tuple[float, ...]) -> Floats:
+    """The matrix (L, L) that takes a curve to the slopes of its cubic spline."""
+    return np.asarray(CubicSpline(levels, np.eye(len(levels)))(levels, 1).T)
+
+
 def _descend(left: Floats, right: Floats, left_slope: Floats, right_slope: Floats) -> Floats:
-    """The zeros in [0, 1] of falling cubics given by their values and slopes at both ends, by bisection."""
+    """The zeros in [0, 1] of falling cubics given by their values and slopes at both ends.
+
+    Newton's method, halving the bracket where a step would leave it.
+    """
     low, high = np.zeros_like(left), np.ones_like(left)
     cubic = 2 * (left - right) + left_slope + right_slope
     square = 3 * (right - left) - 2 * left_slope - right_slope
-    for _ in range(_BISECTIONS):
-        middle = (low + high) / 2
-        above = left + middle * (left_slope + middle * (square + middle * cubic)) > 0
-        low, high = np.where(above, middle, low), np.where(above, high, middle)
-    return high
+    part = left / np.maximum(left - right, _TINY)
+    for _ in range(_NEWTON_STEPS):
+        value = left + part * (left_slope + part * (square + part * cubic))
+        low, high = np.where(value > 0, part, low), np.where(value > 0, high, part)
+        step = part - value / np.minimum(left_slope + part * (2 * square + 3 * part * cubic), -_TINY)
+        part = np.where((low <= step) & (step <= high), step, (low + high) / 2)
+    return np.where(right == 0, 1.0, part)  # a flat end is a double zero, to which Newton's steps only creep
 
 
 def _order_statistic(drawn: Floats, probability: float) -> float:
@@ -242,8 +260,8 @@ def _expanded_tail(confidence: float, groups: int) -> float:
     """The tail of a percentile interval, widened for few groups as Student's t is (Hesterberg 2015, section 5.3)."""
     if groups < 2:
         return (1 - confidence) / 2
-    quantile = t.ppf((1 + confidence) / 2, groups - 1) * np.sqrt(groups / (groups - 1))
-    return float(norm.sf(quantile))
+    quantile = stdtrit(groups - 1, (1 + confidence) / 2) * np.sqrt(groups / (groups - 1))
+    return float(ndtr(-quantile))
 
 
 def _censor(levels: Floats, value: float, low: float, high: float, method: str) -> Threshold:

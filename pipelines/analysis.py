@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from noise.psychometric import PsychometricFit, fit_psychometric
-from noise.significance import Significance, failing_significantly
 from noise.resampling import Resampled, resample
+from noise.significance import Significance, failing_significantly
 from noise.thresholds import find_curve, find_threshold
 from pipelines.errors import InputError
 
@@ -34,11 +34,12 @@ class Analysis:
     """The tables of one grid.
 
     Attributes:
-        curves: a row for each noise and level: noise, unit, level, level_index, n, accuracy, low, high, monotone, fitted,
-            precision_macro, recall_macro, f1_macro, fpr_macro, mcnemar_p (adjusted by Holm's method), significant.
+        curves: a row for each noise and level: noise, unit, level, level_index, n, accuracy, low, high, monotone,
+            fitted, precision_macro, recall_macro, f1_macro, fpr_macro, mcnemar_p (by Holm's method), significant.
         thresholds: a row for each noise and criterion ("begins", "fails", "significant"): noise, unit, criterion,
-            threshold, low, high, censored, n, groups, method.
-        per_class: the same columns for "fails" after class, class_name and support: the threshold of each class's recall.
+            threshold, low, high, censored, n, groups, method. Infinity where it is not reached; NaN, and the reason as
+            method, where it has no meaning. "significant" is a level of the grid and has no interval (NaN).
+        per_class: the same columns for "fails" after class, class_name and support, of each class's recall.
         class_metrics: a row for each noise, level and class: noise, level, class, precision, recall, fpr, f1, support.
     """
 
@@ -56,6 +57,11 @@ class _Images:
     label: Integers
     predicted: Integers
     group: NDArray[np.object_] | None  # None where no track is known
+
+    @property
+    def chance(self) -> float:
+        """What the best constant answer scores."""
+        return float(np.bincount(self.label).max() / len(self.label))
 
     def groups_of(self, member: NDArray[np.bool_]) -> NDArray[np.object_] | None:
         return None if self.group is None else self.group[member]
@@ -82,8 +88,8 @@ def analyse(
     """Measure curves, thresholds and class metrics of every noise of a grid.
 
     Args:
-        predictions: prediction rows (noise, level_index, repeat, image_id, track, label, predicted); the clean images once,
-            under the noise "clean".
+        predictions: prediction rows (noise, level_index, repeat, image_id, track, label, predicted); the clean
+            images once, under the noise "clean".
         levels: of each noise, from the clean level up.
         units: of each noise's levels.
         class_names: of the C classes; labels are 0..C-1.
@@ -93,9 +99,10 @@ def analyse(
         The tables.
 
     Raises:
-        InputError: if rows are missing or repeated, or if the model is too weak on clean images for thresholds to exist.
+        InputError: if rows are missing or repeated, or if the model is too weak on clean images to have thresholds.
     """
     images = _clean_images(predictions)
+    _check_model(images)
     by_noise = dict(iter(predictions.groupby("noise", observed=True, sort=False)))
     curves, thresholds, per_class, metrics = [], [], [], []
     for name, noise_levels in levels.items():
@@ -103,7 +110,7 @@ def analyse(
             raise InputError(f"predictions: no rows of noise {name}; run the grid for it again")
         answers = _answers(name, units[name], noise_levels, by_noise[name], images)
         scores = _class_scores(answers, images.label, len(class_names))
-        curve_rows, threshold_rows = _curve_and_thresholds(answers, images, scores, len(class_names), seed)
+        curve_rows, threshold_rows = _curve_and_thresholds(answers, images, scores, seed)
         curves.append(curve_rows)
         thresholds.append(threshold_rows)
         per_class.append(_class_thresholds(answers, images, class_names, seed))
@@ -148,6 +155,15 @@ def _clean_images(predictions: pd.DataFrame) -> _Images:
     return _Images(index, clean["label"].to_numpy(np.int64), clean["predicted"].to_numpy(np.int64), group)
 
 
+def _check_model(images: _Images) -> None:
+    clean = float(np.mean(images.label == images.predicted))
+    if CRITERIA["begins"] * clean <= images.chance:
+        raise InputError(
+            f"model: its accuracy on clean images, {clean:.3g}, is not clearly above the {images.chance:.3g} "
+            "of a constant answer, so it has no thresholds: train it better first"
+        )
+
+
 def _answers(name: str, unit: str, levels: Sequence[float], rows: pd.DataFrame, images: _Images) -> _Answers:
     """Lay the rows of one noise out as an array, each image's repeats and levels together."""
     repeats = int(rows["repeat"].max()) + 1
@@ -173,16 +189,14 @@ def _answers(name: str, unit: str, levels: Sequence[float], rows: pd.DataFrame, 
 
 
 def _curve_and_thresholds(
-    answers: _Answers, images: _Images, scores: pd.DataFrame, classes: int, seed: int
+    answers: _Answers, images: _Images, scores: pd.DataFrame, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     correct = answers.predicted == images.label[:, None, None]
     sample = resample(answers.levels, correct, groups=images.group, seed=seed)
     tests = failing_significantly(answers.levels, correct, alpha=ALPHA)
     total = correct.shape[0] * correct.shape[1]
     fit = fit_psychometric(answers.levels, correct.sum(axis=(0, 1)), total)
-    return _curve_table(answers, sample, tests, fit, scores), _threshold_table(
-        answers, sample, tests, images.label, classes
-    )
+    return _curve_table(answers, sample, tests, fit, scores), _threshold_table(answers, sample, tests, images)
 
 
 def _curve_table(
@@ -210,11 +224,8 @@ def _curve_table(
     )
 
 
-def _threshold_table(
-    answers: _Answers, sample: Resampled, tests: Significance, label: Integers, classes: int
-) -> pd.DataFrame:
-    chance = float(np.bincount(label, minlength=classes).max() / len(label))
-    rows = [_threshold_row(sample, criterion, share, chance) for criterion, share in CRITERIA.items()]
+def _threshold_table(answers: _Answers, sample: Resampled, tests: Significance, images: _Images) -> pd.DataFrame:
+    rows = [_threshold_row(sample, criterion, images.chance) for criterion in CRITERIA]
     rows.append(
         {
             "criterion": "significant",
@@ -228,16 +239,18 @@ def _threshold_table(
     table = pd.DataFrame(rows)
     table.insert(0, "noise", answers.noise)
     table.insert(1, "unit", answers.unit)
-    table.insert(7, "n", len(label))
+    table.insert(7, "n", len(images.label))
     table.insert(8, "groups", sample.groups)
     return table
 
 
-def _threshold_row(sample: Resampled, criterion: str, share: float, chance: float) -> dict[str, object]:
-    try:
-        found = find_threshold(sample, share=share, chance=chance)
-    except ValueError as error:
-        raise InputError(f"threshold {criterion}: {error}") from error
+def _threshold_row(sample: Resampled, criterion: str, chance: float) -> dict[str, object]:
+    """A threshold, or NaN and the reason where there is none: half of two even classes' accuracy is mere chance."""
+    share, clean = CRITERIA[criterion], float(sample.accuracy[0])
+    if share * clean <= chance:
+        reason = f"none: {share:g} x clean {clean:.3g} is not above chance, {chance:.3g}"
+        return _no_threshold(criterion, reason)
+    found = find_threshold(sample, share=share, chance=chance)
     return {
         "criterion": criterion,
         "threshold": found.value,
@@ -246,6 +259,11 @@ def _threshold_row(sample: Resampled, criterion: str, share: float, chance: floa
         "censored": found.censored,
         "method": found.method,
     }
+
+
+def _no_threshold(criterion: str, reason: str) -> dict[str, object]:
+    nothing = {"threshold": np.nan, "low": np.nan, "high": np.nan, "censored": ""}
+    return {"criterion": criterion} | nothing | {"method": reason}
 
 
 def _class_thresholds(answers: _Answers, images: _Images, class_names: Sequence[str], seed: int) -> pd.DataFrame:
@@ -269,24 +287,12 @@ def _class_row(
     levels: Floats, correct: NDArray[np.bool_], groups: NDArray[np.object_] | None, chance: float, seed: int
 ) -> dict[str, object]:
     support = len(correct)
-    clean = float(correct[:, 0, 0].mean()) if support else 0.0
-    units = support if groups is None else len(set(groups))
-    sizes = {"n": support, "groups": units}
-    if CRITERIA["fails"] * clean > chance:
-        row = _threshold_row(resample(levels, correct, groups=groups, seed=seed), "fails", CRITERIA["fails"], chance)
-        return (
-            {key: row[key] for key in ("criterion", "threshold", "low", "high", "censored")}
-            | sizes
-            | {"method": row["method"]}
-        )
-    reason = (
-        f"none: half of clean recall {clean:.3g} is not above chance {chance:.3g}" if support else "none: no images"
-    )
-    return (
-        {"criterion": "fails", "threshold": np.nan, "low": np.nan, "high": np.nan, "censored": ""}
-        | sizes
-        | {"method": reason}
-    )
+    if support:
+        row = _threshold_row(resample(levels, correct, groups=groups, seed=seed), "fails", chance)
+    else:
+        row = _no_threshold("fails", "none: no images")
+    method = row.pop("method")
+    return row | {"n": support, "groups": support if groups is None else len(set(groups)), "method": method}
 
 
 def _class_scores(answers: _Answers, label: Integers, classes: int) -> pd.DataFrame:

@@ -39,7 +39,6 @@ def connect() -> None:
     if ray.is_initialized():
         return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     address = os.environ.get("RAY_ADDRESS")
     local: dict[str, Any] = {} if address else {"include_dashboard": False}
     try:
@@ -55,9 +54,9 @@ def connect() -> None:
             f"RAY_ADDRESS {address}: no Ray cluster answers there ({error}); start it, or unset it"
         ) from None
     context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
+    context.enable_progress_bars = False  # a grid and `prepare` each have one of their own
     context.print_on_execution_start = False
-    logging.getLogger("ray.data").setLevel(logging.WARNING)
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
 
 
 def _runtime_environment(*, shipped: bool) -> dict[str, Any]:
@@ -91,9 +90,7 @@ def share_out(workers: int | None, cpus_per_worker: int, gpus_per_worker: float)
     total = ray.cluster_resources()
     cpus, gpus = total.get("CPU", 0.0), total.get("GPU", 0.0)
     if gpus_per_worker > gpus:
-        raise InputError(
-            f"--gpus-per-worker {gpus_per_worker:g}: the cluster has {gpus:g} GPUs; ask for less"
-        )
+        raise InputError(f"--gpus-per-worker {gpus_per_worker:g}: the cluster has {gpus:g} GPUs; ask for less")
     if cpus_per_worker > cpus:
         raise InputError(f"--cpus-per-worker {cpus_per_worker}: the cluster has {cpus:g} CPUs; ask for less")
     most = int(cpus // cpus_per_worker)

@@ -18,6 +18,8 @@ from pydantic.fields import FieldInfo
 from pipelines.errors import InputError
 from pipelines.tracking import TrackedRun, open_run
 
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read by TensorFlow when it is first imported
+
 SUCCESS, FAILURE, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -126,17 +128,13 @@ def _option(name: str, info: FieldInfo) -> click.Option:
     default = info.get_default(call_default_factory=True)
     shown = "" if default in (None, "", False) else f"  [default: {default}]"
     switch = info.annotation is bool
-    kinds = [
-        kind.__name__ for kind in (get_args(info.annotation) or (info.annotation,)) if isinstance(kind, type)
-    ]
+    kinds = [kind.__name__ for kind in (get_args(info.annotation) or (info.annotation,)) if isinstance(kind, type)]
     kind = next((word for word in kinds if word != "NoneType"), "str")
     return click.Option(
         [*short, flag, name],
         required=info.is_required(),
         help=f"{info.description}{shown}",
-        metavar="[true|false]"
-        if switch
-        else {"str": "TEXT", "int": "N", "float": "X"}.get(kind, kind.upper()),
+        metavar="[true|false]" if switch else {"str": "TEXT", "int": "N", "float": "X"}.get(kind, kind.upper()),
         is_flag=False,
         flag_value="true" if switch else None,
     )
@@ -172,9 +170,7 @@ def _require_writable(folder: Path) -> None:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise InputError(
-            f"--output {folder}: cannot write there ({error.strerror}); choose another folder"
-        ) from None
+        raise InputError(f"--output {folder}: cannot write there ({error.strerror}); choose another folder") from None
 
 
 def _write_results(path: Path, name: str, run_id: str, code: int, results: Results, seconds: float) -> None:

@@ -7,6 +7,7 @@ named by a hash of all that decides them, so that work once done is never redone
 from __future__ import annotations
 
 import logging
+import pickle
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -33,6 +34,8 @@ CLEAN = "clean"
 FILE = "predictions.parquet"
 SLICE_BYTES = 1 << 26
 """Noisy images that a worker holds at a time."""
+BATCHES_A_CALL = 8
+"""Forward passes for which a GPU worker is handed images at a time."""
 
 Columns = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -92,17 +95,15 @@ def run(units: Sequence[Unit], classifier: Classifier, workers: Workers, *, fold
     """
     import ray
 
-    folder.mkdir(parents=True, exist_ok=True)
     todo = {unit.key: unit for unit in units if not (folder / f"{unit.key}.parquet").exists()}
     if len(todo) < len(units):
         log.info("%d of %d units are done already", len(units) - len(todo), len(units))
     if not todo:
         return
-    items = ray.data.from_items([{"unit": unit} for unit in todo.values()], override_num_blocks=len(todo))
+    items = ray.data.from_items([{"unit": pickle.dumps(unit)} for unit in todo.values()], override_num_blocks=len(todo))
     settings = {"model_file": ray.put(classifier.path.read_bytes()), "classifier": classifier}
     settings |= {"batch_size": batch_size, "threads": workers.threads}
-    pool = {
-        "batch_size": None,
+    pool: dict[str, Any] = {
         "compute": ray.data.ActorPoolStrategy(size=workers.count),
         "num_cpus": workers.cpus,
         "num_gpus": workers.gpus or None,
@@ -110,9 +111,9 @@ def run(units: Sequence[Unit], classifier: Classifier, workers: Workers, *, fold
     }
     if workers.gpus:  # CPU tasks make the next noisy images while the GPU predicts
         noisy = items.map_batches(disturbed, batch_size=1, num_cpus=TASK_CPUS)
-        rows = noisy.map_batches(PredictImages, **pool)
+        rows = noisy.map_batches(PredictImages, **pool, batch_size=batch_size * BATCHES_A_CALL)
     else:
-        rows = items.map_batches(PredictUnit, **(pool | {"batch_size": 1}))
+        rows = items.map_batches(PredictUnit, **pool, batch_size=1)
     _collect(rows.iter_batches(batch_size=None, batch_format="pyarrow"), todo, folder)
 
 
@@ -165,7 +166,7 @@ class PredictUnit:
 
     def __call__(self, batch: Columns) -> Columns:
         """Rows of one unit."""
-        parts = [_rows(part, self._predict(part.pop("image"))) for part in _disturb(batch["unit"][0])]
+        parts = [_rows(part, self._predict(part.pop("image"))) for part in _disturb(_unit(batch))]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
@@ -183,7 +184,12 @@ class PredictImages:
 
 def disturbed(batch: Columns) -> Iterator[Columns]:
     """The noisy images of one unit, a slice at a time, with the columns of their rows."""
-    yield from _disturb(batch["unit"][0])
+    yield from _disturb(_unit(batch))
+
+
+def _unit(batch: Columns) -> Unit:
+    unit: Unit = pickle.loads(batch["unit"][0])  # noqa: S301  (made by `run`)
+    return unit
 
 
 def _load_predictor(model_file: Any, classifier: Classifier, batch_size: int, threads: int) -> Predictor:
@@ -256,6 +262,7 @@ def _collect(blocks: Iterable[pa.Table], todo: dict[str, Unit], folder: Path) ->
     import pyarrow.parquet as pq
     from tqdm import tqdm
 
+    folder.mkdir(parents=True, exist_ok=True)
     waiting: dict[str, list[pa.Table]] = {}
     total = sum(unit.predictions for unit in todo.values())
     with tqdm(total=total, unit=" predictions", unit_scale=True, disable=not sys.stderr.isatty()) as bar:

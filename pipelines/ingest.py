@@ -18,7 +18,7 @@ from pipelines.cluster import connect
 from pipelines.errors import InputError
 from pipelines.sources.detect import open_source
 from pipelines.sources.download import cache_folder
-from pipelines.sources.plan import SPLITS, TRAIN, VALIDATION
+from pipelines.sources.plan import SIZES, SPLITS, TRAIN, VALIDATION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -36,7 +36,6 @@ FORM = 1
 ROWS_A_GROUP = 512
 ROWS_A_FILE = 4096
 BYTES_A_GROUP = 64 * 2**20
-LARGEST_SIZE = 1024
 
 logger = logging.getLogger(__name__)
 
@@ -54,8 +53,7 @@ def ingest(data: str, *, size: int, crop: bool, seed: int, output: Path | None =
     Raises:
         InputError: the source is not one or is damaged, or the output cannot be written.
     """
-    if not 8 <= size <= LARGEST_SIZE:
-        raise InputError(f"--size {size}: out of range: give 8 to {LARGEST_SIZE} pixels")
+    _require_size(size, SIZES)
     source = open_source(data)
     options = {"form": FORM, "source": source.stamp, "size": size, "crop": crop, "seed": seed}
     key = hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()
@@ -65,10 +63,30 @@ def ingest(data: str, *, size: int, crop: bool, seed: int, output: Path | None =
         return folder
     with _written_beside(folder, key) as beside:
         plan = source.plan(seed)
+        _require_size(size, plan.sizes)
         digest = _write_images(plan, beside, size=size, crop=crop, origin=source.origin)
         description = _describe(source, plan, digest=digest, size=size, crop=crop, seed=seed, key=key)
         (beside / DATASET_FILE).write_text(json.dumps(description, indent=2, ensure_ascii=False) + "\n")
     return folder
+
+
+def _require_size(size: int, sizes: tuple[int, int]) -> None:
+    if not sizes[0] <= size <= sizes[1]:
+        raise InputError(f"--size {size}: out of range for this source: give {sizes[0]} to {sizes[1]} pixels")
+
+
+def copy_prepared(folder: Path, output: Path) -> Path:
+    """Copy a prepared folder, unless `output` is that folder or such a copy already, and return `output`.
+
+    Raises:
+        InputError: the output cannot be written.
+    """
+    key = _key_of(folder)
+    if key is None or _key_of(output) != key:
+        with _written_beside(output, key or "") as beside, _writing_to(output):
+            for path in [*sorted(folder.glob("*.parquet")), folder / DATASET_FILE]:
+                shutil.copyfile(path, beside / path.name)
+    return output
 
 
 def _key_of(folder: Path) -> str | None:

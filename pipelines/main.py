@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from pipelines.entry import EntryPoint, Results, Settings, entry_point
+from pipelines.entry import EntryPoint, Results, S, Settings, entry_point
 from pipelines.noise_grid import NoiseGridSettings, noise_grid
 from pipelines.prepare import PrepareSettings, prepare
-from pipelines.train import TrainSettings, train
+from pipelines.train import MODEL_FILE, TrainSettings, train
 
 if TYPE_CHECKING:
     from pipelines.tracking import TrackedRun
@@ -32,29 +32,34 @@ class MainSettings(Settings):
 @entry_point("main", MainSettings)
 def main(settings: MainSettings, run: TrackedRun) -> Results:
     """Prepare signs, train a classifier on them, and find how much noise it stands."""
-    folder = settings.output
-    passed = {name: getattr(settings, name) for name in ("seed", "size", "experiment")}
-    steps: list[tuple[EntryPoint[Settings], Settings]] = []
-    prepared = folder / "data"
-    steps.append((prepare, PrepareSettings(**passed, data=settings.data, output=prepared)))
-    passed |= {name: getattr(settings, name) for name in ("limit", "resume", "smoke_test")}
-    trained = folder / "train"
-    steps.append((train, TrainSettings(**passed, data=str(prepared), output=trained, epochs=settings.epochs)))
-    grid = {name: getattr(settings, name) for name in ("preset", "noise", "workers")}
-    model = str(trained / "model.keras")
-    measured = folder / "noise_grid"
-    steps.append((noise_grid, NoiseGridSettings(**passed, **grid, data=str(prepared), model=model, output=measured)))
+    data, trained, measured = (settings.output / name for name in ("data", "train", "noise_grid"))
+    common = settings.model_dump(include={"seed", "size", "experiment"})
+    subset = settings.model_dump(include={"limit", "resume", "smoke_test"})
+    grid = settings.model_dump(include={"preset", "noise", "workers"})
+    subset |= {"data": str(data)}
+    grid |= {"model": str(trained / MODEL_FILE)}
+    return _joined(
+        _step(run, prepare, PrepareSettings(**common, data=settings.data, output=data)),
+        _step(run, train, TrainSettings(**common, **subset, output=trained, epochs=settings.epochs)),
+        _step(run, noise_grid, NoiseGridSettings(**common, **subset, **grid, output=measured)),
+    )
 
-    params, metrics, artifacts, summaries = {}, {}, {}, []
-    for step, step_settings in steps:
-        with run.child(step.name, step_settings) as child:
-            results = step(step_settings, child)
-            child.log_metrics(results.metrics)
-        params[step.name] = results.params
-        metrics |= results.metrics
-        artifacts |= results.artifacts
-        summaries.append(results.summary)
-    return Results(params, metrics, artifacts, "\n\n".join(summaries))
+
+def _step(run: TrackedRun, entry: EntryPoint[S], settings: S) -> Results:
+    """Do one entry point's work in a run nested in this one."""
+    with run.child(entry.name, settings) as child:
+        results = entry(settings, child)
+        child.log_metrics(results.metrics)
+    return results
+
+
+def _joined(*steps: Results) -> Results:
+    joined = Results(summary="\n\n".join(step.summary for step in steps))
+    for step in steps:
+        joined.params.update(step.params)
+        joined.metrics.update(step.metrics)
+        joined.artifacts.update(step.artifacts)
+    return joined
 
 
 if __name__ == "__main__":

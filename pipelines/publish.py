@@ -14,10 +14,11 @@ from noise.levels import by_name
 from noise.registry import disturb
 from pipelines.analysis import CLEAN, Analysis, write_tables
 from pipelines.entry import Results
+from pipelines.reports.figures import write_whole
 from pipelines.reports.robustness import write_robustness_report
 from pipelines.reports.strips import Strip
-from pipelines.signs import Shard, concatenate
 from pipelines.reports.terminal import thresholds_markdown, thresholds_table
+from pipelines.signs import concatenate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from pipelines.tracking import TrackedRun
 
 STRIP_SIGNS = 6
+SAMPLED = 120
+"""Test images among which the signs of the strips are chosen."""
 CURVES = {"accuracy": "accuracy", "precision_macro": "precision_macro", "recall_macro": "recall_macro"}
 CURVES |= {"f1_macro": "f1_macro", "fpr_macro": "fpr_macro"}
 
@@ -47,8 +50,7 @@ class Grid:
 def publish(grid: Grid, run: TrackedRun, folder: Path) -> Results:
     """Write the tables, the report and its pictures under `folder`, and log all of it."""
     tables = write_tables(grid.analysis, folder)
-    table = folder / "thresholds.md"
-    table.write_text(thresholds_markdown(grid.analysis.thresholds) + "\n")
+    table = write_whole(folder / "thresholds.md", f"{thresholds_markdown(grid.analysis.thresholds)}\n".encode())
     pictures = write_robustness_report(
         folder / "report",
         grid.analysis,
@@ -70,11 +72,13 @@ def publish(grid: Grid, run: TrackedRun, folder: Path) -> Results:
 
 def threshold_metrics(thresholds: pd.DataFrame) -> dict[str, float]:
     """Metrics `threshold/<noise>/<criterion>` and the ends of their intervals; what is censored has none."""
-    metrics = {}
-    for row in thresholds.itertuples():
-        ends = {"": row.threshold, "_low": row.low, "_high": row.high} if not row.censored else {}
-        metrics |= {f"threshold/{row.noise}/{row.criterion}{end}": float(value) for end, value in ends.items()}
-    return {name: value for name, value in metrics.items() if np.isfinite(value)}
+    known = thresholds[thresholds["censored"] == ""].rename(columns={"threshold": "", "low": "_low", "high": "_high"})
+    return {
+        f"threshold/{row['noise']}/{row['criterion']}{end}": float(row[end])
+        for row in known.to_dict("records")
+        for end in ("", "_low", "_high")
+        if np.isfinite(row[end])
+    }
 
 
 def permille(level: float, low: float, high: float) -> int:
@@ -85,23 +89,19 @@ def permille(level: float, low: float, high: float) -> int:
 def make_strips(grid: Grid) -> dict[str, Strip]:
     """The same few signs under each noise at its levels, with the answers of the grid."""
     clean = grid.predictions[CLEAN]
-    chosen = _choose(clean, grid.seed)
-    images = _find(grid.signs, chosen)
+    images = _choose(clean, grid.signs, grid.seed)
     return {part.kind.name: _strip(grid, part, images, clean) for part in grid.levels}
 
 
-def _find(signs: SignDataset, image_ids: Sequence[str]) -> Signs:
-    """The test images of these names, in this order, from the shards that hold them."""
-    held = [shard.take(np.isin(shard.image_id, image_ids)) for shard in map(Shard.read, signs.shards("test"))]
-    found = concatenate(held)
-    return found.take(np.asarray([int(np.flatnonzero(found.image_id == name)[0]) for name in image_ids]))
-
-
-def _choose(clean: pd.DataFrame, seed: int) -> list[str]:
-    """Signs of different classes that are recognised when clean."""
+def _choose(clean: pd.DataFrame, signs: SignDataset, seed: int) -> Signs:
+    """Signs of different classes that are recognised when clean: of a seeded sample those of most contrast."""
     right = clean[clean["predicted"] == clean["label"]].sort_values("image_id")
-    shuffled = right.sample(frac=1.0, random_state=seed).drop_duplicates("label")
-    return [str(name) for name in shuffled["image_id"].head(STRIP_SIGNS)]
+    names = right["image_id"].sample(n=min(len(right), SAMPLED), random_state=seed).to_numpy()
+    parts = (shard.read() for shard in signs.shards("test"))
+    sampled = concatenate([part.take(np.isin(part.image_id, names)) for part in parts])
+    by_contrast = np.argsort(-sampled.image.std(axis=(1, 2, 3)), kind="stable")
+    _, first = np.unique(sampled.label[by_contrast], return_index=True)
+    return sampled.take(by_contrast[np.sort(first)[:STRIP_SIGNS]])
 
 
 def _strip(grid: Grid, part: NoiseLevels, images: Signs, clean: pd.DataFrame) -> Strip:
@@ -109,7 +109,9 @@ def _strip(grid: Grid, part: NoiseLevels, images: Signs, clean: pd.DataFrame) ->
     noisy = disturb(part.kind, images.image, part.levels, image_ids=names, seed=grid.seed)
     rows = grid.predictions[part.kind.name]
     rows = rows[rows["image_id"].isin(names) & (rows["repeat"] == 0)]
-    answers = rows.pivot_table(index="image_id", columns="level_index", values="predicted").loc[names].to_numpy(np.int64)
+    answers = (
+        rows.pivot_table(index="image_id", columns="level_index", values="predicted").loc[names].to_numpy(np.int64)
+    )
     first = clean.set_index("image_id").loc[names, "predicted"].to_numpy(np.int64)
     return Strip(np.swapaxes(noisy, 0, 1), part.levels, np.column_stack([first, answers]), images.label)
 

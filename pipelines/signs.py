@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipelines.errors import InputError
-from pipelines.ingest import DATASET_FILE, ingest
+from pipelines.ingest import DATASET_FILE, copy_prepared, ingest
 from pipelines.sources.plan import SPLITS
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class SignDataset:
         chosen = None if limit is None else set(self.subset(split, limit).tolist())
         with ThreadPoolExecutor() as pool:
             parts = list(pool.map(lambda path: _read_file(path, chosen), self.files(split)))
-        return _concatenate(parts)
+        return concatenate(parts)
 
     def subset(self, split: str, limit: int) -> NDArray[np.str_]:
         """The image ids of the stratified subset that `read(split, limit=limit)` reads, in hash order."""
@@ -156,7 +156,7 @@ def prepared(
         size: side of the images in pixels.
         crop: cut each image to its region of interest, where the source gives one.
         seed: of the split into training and validation, and of what is rendered.
-        output: where the prepared form is written; by default the cache.
+        output: where the prepared form is written (a prepared folder is copied); by default the cache.
 
     Raises:
         InputError: the source is not one, is damaged, or is a prepared folder of another size.
@@ -169,7 +169,7 @@ def prepared(
         raise InputError(f"{folder}: prepared at --size {signs.size}, not {size}: prepare it from its source again")
     if crop and not signs.crop:
         raise InputError(f"{folder}: prepared without --crop: prepare it from its source again")
-    return signs
+    return signs if output is None else open_signs(copy_prepared(folder, output))
 
 
 def stratified(image_id: NDArray[np.str_], label: NDArray[np.int64], limit: int) -> NDArray[np.str_]:
@@ -184,6 +184,17 @@ def stratified(image_id: NDArray[np.str_], label: NDArray[np.int64], limit: int)
         fill[members] = (np.arange(len(members)) + 0.5) / len(members)
         fill[members[0]] -= 1.0
     return image_id[np.argsort(fill, kind="stable")[:limit]]
+
+
+def concatenate(parts: Iterable[Signs]) -> Signs:
+    """The signs of several parts, one after the other."""
+    parts = list(parts)
+    return Signs(
+        image_id=np.concatenate([part.image_id for part in parts]),
+        label=np.concatenate([part.label for part in parts]),
+        track=np.concatenate([part.track for part in parts]),
+        image=np.concatenate([part.image for part in parts]),
+    )
 
 
 def _known(split: str) -> str:
@@ -242,14 +253,4 @@ def _to_signs(table: pa.Table) -> Signs:
         label=table["label"].to_numpy(),
         track=np.asarray(table["track"], dtype=np.str_),
         image=np.concatenate([chunk.to_numpy_ndarray() for chunk in table["image"].chunks]),
-    )
-
-
-def _concatenate(parts: Iterable[Signs]) -> Signs:
-    parts = list(parts)
-    return Signs(
-        image_id=np.concatenate([part.image_id for part in parts]),
-        label=np.concatenate([part.label for part in parts]),
-        track=np.concatenate([part.track for part in parts]),
-        image=np.concatenate([part.image for part in parts]),
     )

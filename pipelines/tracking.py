@@ -33,16 +33,12 @@ class TrackedRun:
         import mlflow
 
         known = mlflow.get_run(self.run_id).data.params
-        fresh = {
-            f"cfg/{key}": str(value)[:6000] for key, value in params.items() if f"cfg/{key}" not in known
-        }
+        fresh = {f"cfg/{key}": str(value)[:6000] for key, value in params.items() if f"cfg/{key}" not in known}
         mlflow.MlflowClient().log_batch(
             self.run_id, params=[mlflow.entities.Param(key, value) for key, value in fresh.items()]
         )
 
-    def log_metrics(
-        self, metrics: Mapping[str, float], step: int | None = None, model_id: str | None = None
-    ) -> None:
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None, model_id: str | None = None) -> None:
         """Log numbers at an integer step; `model_id` ties them to the logged model they speak of."""
         import mlflow
 
@@ -69,24 +65,35 @@ class TrackedRun:
             client.set_tag(self.run_id, key, value)
 
     @contextmanager
-    def child(self, name: str) -> Iterator[TrackedRun]:
+    def child(self, name: str, settings: Settings) -> Iterator[TrackedRun]:
         """Open a run nested in this one; it is marked FAILED when its block raises."""
         import mlflow
 
-        with mlflow.start_run(run_name=name, nested=True, parent_run_id=self.run_id) as run:
-            mlflow.set_tag("entry_point", name)
-            yield TrackedRun(run.info.run_id, name)
+        with mlflow.start_run(run_name=name, nested=True, parent_run_id=self.run_id) as active:
+            run = TrackedRun(active.info.run_id, name)
+            run.describe(settings)
+            yield run
+
+    def describe(self, settings: Settings) -> None:
+        """Tag the run with what it comes from, and log the settings."""
+        self.set_tags(
+            {
+                "entry_point": self.name,
+                "seed": str(settings.seed),
+                "git_commit": _git_commit(),
+                "output": str(settings.output.absolute()),
+                "process/host": os.uname().nodename,
+                "process/pid": str(os.getpid()),
+            }
+        )
+        self.log_params(settings.model_dump(exclude={"verbose", "quiet"}))
 
     def where_to_look(self) -> str:
         """The run id and how to see it in the MLflow UI, for the end of the terminal output."""
         import mlflow
 
         uri = mlflow.get_tracking_uri()
-        look = (
-            f"open {uri}"
-            if uri.startswith("http")
-            else f'mlflow ui --backend-store-uri "{uri}"   (or: make ui)'
-        )
+        look = f"open {uri}" if uri.startswith("http") else f'mlflow ui --backend-store-uri "{uri}"   (or: make ui)'
         return f"MLflow run  {self.run_id}\nMLflow UI   {look}"
 
 
@@ -107,21 +114,15 @@ def open_run(name: str, settings: Settings) -> Iterator[TrackedRun]:
     mlflow.set_tracking_uri(_tracking_uri())
     if run_id is None and experiment_id is None:
         mlflow.set_experiment(settings.experiment)
+        os.environ.pop("MLFLOW_EXPERIMENT_ID", None)  # set_experiment leaves it there
     if getattr(settings, "resume", False):
         _mark_killed_runs(name, settings.output)
-    tags = {
-        "entry_point": name,
-        "seed": str(settings.seed),
-        "git_commit": _git_commit(),
-        **_process_tags(settings.output),
-    }
     started = mlflow.start_run(
         run_id=run_id, run_name=None if run_id else name, experiment_id=experiment_id, log_system_metrics=True
     )
     with started as active:
         run = TrackedRun(active.info.run_id, name)
-        run.set_tags(tags)
-        run.log_params(settings.model_dump(exclude={"verbose", "quiet"}))
+        run.describe(settings)
         yield run
 
 
@@ -147,18 +148,8 @@ def _git_commit() -> str:
     if given := os.environ.get("GIT_COMMIT"):
         return given
     root = Path(__file__).resolve().parent.parent
-    asked = subprocess.run(
-        ["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
-    )
+    asked = subprocess.run(["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
     return asked.stdout.strip() or "unknown"
-
-
-def _process_tags(output: Path) -> dict[str, str]:
-    return {
-        "process/host": os.uname().nodename,
-        "process/pid": str(os.getpid()),
-        "output": str(output.absolute()),
-    }
 
 
 def _mark_killed_runs(name: str, output: Path) -> None:

@@ -62,7 +62,8 @@ def styled(**more: Any) -> AbstractContextManager[None]:
 
 def short_name(name: str, width: int = 13, lines: int = 2) -> str:
     """Return a name on at most `lines` lines of `width` characters, cut with an ellipsis where it is longer."""
-    return "\n".join(textwrap.wrap(name, width, max_lines=lines, placeholder="…") or [""])
+    wrapped = textwrap.wrap(name, width, max_lines=lines, placeholder="…")
+    return name[: width - 1] + "…" if wrapped == ["…"] else "\n".join(wrapped)
 
 
 def new_figure(width: float, height: float) -> Figure:

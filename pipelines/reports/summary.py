@@ -83,9 +83,11 @@ class Crossing:
         return f"[{low}, {beyond if _absent(self.high) else f'{self.high:.{digits}f}'}]"
 
     def _decimals(self) -> int:
-        ends = [end for end in (self.low, self.value, self.high) if not _absent(end)]
+        """As many decimals as half the width of the interval has up to its first digit."""
+        high = self.last if math.isinf(self.high) else self.high
+        ends = [end for end in (self.low, self.value, high) if not _absent(end)]
         half = (max(ends) - min(ends)) / 2
-        scale = half if half > 0 else abs(self.value) / 50
+        scale = half if half > 0 else abs(ends[0]) / 50
         return min(max(-math.floor(math.log10(scale)), 0), 5) if scale > 0 else 2
 
 

@@ -1,7 +1,8 @@
 """A small vector canvas for drawing signs: shapes in sign units, supersampled, with an alpha channel."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -20,7 +21,9 @@ def points(*pairs: tuple[float, float]) -> Points:
     return np.asarray(pairs, np.float64)
 
 
-def arc(centre: tuple[float, float], radius: float | tuple[float, float], start: float, end: float, steps: int = 24) -> Points:
+def arc(
+    centre: tuple[float, float], radius: float | tuple[float, float], start: float, end: float, steps: int = 24
+) -> Points:
     """Points (steps, 2) along an elliptic arc; angles in degrees, 0 to the right, 90 upwards."""
     rx, ry = (radius, radius) if isinstance(radius, (int, float)) else radius
     angles = np.radians(np.linspace(start, end, steps))
@@ -39,6 +42,8 @@ class Canvas:
     Attributes:
         size: side of the finished picture in pixels.
         scale, offset: every shape drawn is scaled and then moved by these, in sign units (for jittered pictograms).
+        weight: multiplies the width of lines.
+        rgb, alpha: the oversampled picture.
     """
 
     size: int
@@ -71,7 +76,7 @@ class Canvas:
     def stroke(self, line: Points, width: float, colour: Colour, *, plain: bool = False) -> None:
         """Draw a line (N, 2) with round ends; `plain` leaves out the weight of the pictogram."""
         half = 0.5 * width * (1.0 if plain else self.weight)
-        for start, end in zip(line[:-1], line[1:], strict=True):
+        for start, end in pairwise(line):
             along = end - start
             length = float(np.hypot(*along))
             if length < 1e-9:
@@ -83,7 +88,8 @@ class Canvas:
 
     def bar(self, line: Points, width: float, colour: Colour) -> None:
         """Draw a line (N, 2) with flat ends and round joints."""
-        self.stroke(line[1:-1], width, colour) if len(line) > 2 else None
+        if len(line) > 2:
+            self.stroke(line[1:-1], width, colour)
         half = 0.5 * width * self.weight
         for start, end in ((line[0], line[1]), (line[-2], line[-1])):
             along = end - start
@@ -105,9 +111,9 @@ class Canvas:
     def _fixed(self, corners: Points) -> NDArray[np.int32]:
         placed = corners * self.scale + np.asarray(self.offset)
         pixels = (placed + EXTENT) / (2 * EXTENT) * (self.size * OVERSAMPLING) - 0.5
-        return np.round(pixels * 2**SHIFT).astype(np.int32)
+        return np.asarray(np.round(pixels * 2**SHIFT), np.int32)
 
 
-def mirrored(line: Points | Sequence[Points]) -> Points:
+def mirrored(line: Points) -> Points:
     """The points (N, 2) with left and right exchanged."""
-    return np.asarray(line) * np.array([-1.0, 1.0])
+    return np.asarray(line * np.array([-1.0, 1.0]))

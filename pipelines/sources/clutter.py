@@ -1,10 +1,12 @@
 """What stands behind a road sign: procedural textures of sky, foliage, branches, buildings and road."""
 
-from functools import lru_cache
+from functools import cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from pipelines.sources.scene import Scene
 
 TEXTURE_SIZE = 128
 TEXTURES = 120
@@ -13,12 +15,45 @@ _SEED = 20260  # the bank is one fixed set of textures; which one an image shows
 Texture = NDArray[np.float32]
 
 
-@lru_cache(maxsize=1)
+def background(scene: Scene, width: int) -> Texture:
+    """What stands behind the sign, lit: one texture, or two with an edge between them; (width, width, 3)."""
+    extras, texture = scene.extras, int(scene.texture * TEXTURES)
+    picture = _surface(scene, texture, width) * np.float32(scene.backlight)
+    if extras[12] < 0.5:
+        other = _surface(scene, (texture + 1 + int(extras[13] * (TEXTURES - 1))) % TEXTURES, width)
+        light = scene.backlight * np.exp(2.0 * extras[14] - 1.0)
+        np.copyto(picture, other * np.float32(light), where=_half_plane(extras[15:18], width)[..., None])
+    return picture
+
+
+def _surface(scene: Scene, texture: int, width: int) -> Texture:
+    """A random window of a texture, its contrast raised."""
+    span = int(24 + scene.zoom * (TEXTURE_SIZE - 24))
+    x, y = (scene.corner * (TEXTURE_SIZE - span)).astype(int)
+    crop = textures()[texture, y : y + span, x : x + span]
+    if scene.extras[0] < 0.5:
+        crop = crop[:, ::-1]
+    picture = cv2.resize(crop, (width, width), interpolation=cv2.INTER_AREA if span > 2 * width else cv2.INTER_LINEAR)
+    picture = picture.astype(np.float32) * np.float32(1.0 / 255.0)
+    if scene.contrast > 1.0:
+        picture = cv2.pow(picture, scene.contrast) * np.float32(1.0 + 0.4 * (scene.contrast - 1.0))
+    return np.asarray(picture)
+
+
+def _half_plane(draws: NDArray[np.float64], width: int) -> NDArray[np.bool_]:
+    """One side of a random line, mostly upright or level: the edge of a building, a roof, a lorry, the skyline."""
+    angle = 0.5 * np.pi * np.floor(4 * draws[0]) + 0.6 * (draws[1] - 0.5)
+    offset = 0.8 * (draws[2] - 0.5) * width
+    axis = np.arange(width) - 0.5 * width
+    return np.asarray(axis[:, None] * np.sin(angle) + axis * np.cos(angle) > offset)
+
+
+@cache
 def textures() -> NDArray[np.uint8]:
     """The bank (TEXTURES, TEXTURE_SIZE, TEXTURE_SIZE, 3), the same in every process."""
     kinds = (_sky, _foliage, _branches, _building, _street, _wall)
     bank = [kinds[i % len(kinds)](np.random.default_rng((_SEED, i))) for i in range(TEXTURES)]
-    return np.clip(np.stack(bank) * 255.0, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.stack(bank) * 255.0, 0, 255), np.uint8)
 
 
 def _octaves(random: np.random.Generator, coarsest: int, decay: float, channels: int = 1) -> Texture:
@@ -56,7 +91,9 @@ def _leaf_colour(random: np.random.Generator) -> NDArray[np.float64]:
 
 
 def _foliage(random: np.random.Generator) -> Texture:
-    light = np.exp(random.uniform(0.3, 0.8) * _octaves(random, int(random.choice([4, 8, 16])), random.uniform(0.7, 1.0)))
+    light = np.exp(
+        random.uniform(0.3, 0.8) * _octaves(random, int(random.choice([4, 8, 16])), random.uniform(0.7, 1.0))
+    )
     colour = _leaf_colour(random) + random.uniform(0.01, 0.05) * _octaves(random, 8, 0.8, 3)
     picture = light * colour * random.uniform(0.4, 1.6)
     if random.random() < 0.5:
@@ -120,7 +157,7 @@ def _wall(random: np.random.Generator) -> Texture:
         corners = random.uniform(-20, TEXTURE_SIZE + 20, (1, 2)) + random.normal(0, 35, (int(random.integers(3, 6)), 2))
         hull = cv2.convexHull(corners.astype(np.float32)).astype(np.int32)
         cv2.fillPoly(picture, [hull], random.uniform(0, 1, 3).tolist(), cv2.LINE_AA)
-    return picture
+    return np.asarray(picture, np.float32)
 
 
 def _line(

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import io
-import os
-import zipfile
-from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from pipelines.sources.plan import Loaded
+from pipelines.sources.trees import UNREADABLE, read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,8 +20,8 @@ if TYPE_CHECKING:
     from pipelines.sources.plan import Row
 
 SIXTEEN_BIT = ("I", "I;16", "I;16B", "I;16L", "I;16N")
-UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, KeyError, zipfile.BadZipFile, Image.DecompressionBombError)
-"""What files, archives and Pillow raise for damaged bytes."""
+DAMAGED = (*UNREADABLE, SyntaxError, Image.DecompressionBombError)
+"""What files, archives and Pillow raise for bytes that are not a whole image."""
 
 
 def load_files(rows: Sequence[Row], *, size: int, crop: bool) -> Iterator[Loaded]:
@@ -32,12 +29,12 @@ def load_files(rows: Sequence[Row], *, size: int, crop: bool) -> Iterator[Loaded
     for row in rows:
         where = f"{row['archive']}:{row['path']}" if row["archive"] else row["path"]
         try:
-            image = decode(_read(row["archive"], row["path"]))
+            image = decode(read_bytes(row["archive"], row["path"]))
             height, width = image.shape[:2]
             recorded = (row["width"] or width, row["height"] or height)
             if crop and row["roi"] is not None:
                 image = cut(image, row["roi"], recorded)
-        except UNREADABLE as error:
+        except DAMAGED as error:
             yield Loaded(None, error=f"{where}: {' '.join(str(error).split()) or type(error).__name__}")
         else:
             yield Loaded(resize(image, size), *recorded)
@@ -58,7 +55,7 @@ def decode(content: bytes) -> NDArray[np.uint8]:
                 grey = (np.asarray(opened).astype(np.uint32) >> 8).astype(np.uint8)
                 return np.repeat(grey[..., None], 3, axis=2)
             return np.asarray(opened.convert("RGB"))
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise ValueError("not an image") from None
 
 
@@ -85,16 +82,3 @@ def resize(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     if least != (size, size):
         image = cv2.resize(image, (size, size), interpolation=cv2.INTER_CUBIC)
     return image
-
-
-def _read(archive: str, path: str) -> bytes:
-    if not archive:
-        return Path(path).read_bytes()
-    status = os.stat(archive)
-    return _archive(archive, status.st_size, status.st_mtime_ns).read(path)
-
-
-@lru_cache(maxsize=2)
-def _archive(path: str, _size: int, _time: int) -> zipfile.ZipFile:
-    """An archive stays open in its worker process: listing 39,000 entries costs half a second."""
-    return zipfile.ZipFile(path)

@@ -7,7 +7,7 @@ from pipelines.sources.canvas import Canvas, Colour, Points, arc, path, points
 # Each glyph is a list of lines in a cell of width 1 (x 0..1) and height 2 (y 0..2, downwards).
 _GLYPHS: Mapping[str, tuple[Points, ...]] = {
     "0": (path(arc((0.5, 0.5), 0.5, 180, 0), arc((0.5, 1.5), 0.5, 0, -180), points((0.0, 0.5))),),
-    "1": (points((0.05, 0.5), (0.55, 0.0), (0.55, 2.0)),),
+    "1": (points((-0.1, 0.55), (0.6, 0.0), (0.6, 2.0)),),
     "2": (path(arc((0.5, 0.52), (0.48, 0.52), 170, -35), points((0.02, 2.0), (1.0, 2.0))),),
     "3": (
         path(arc((0.47, 0.5), (0.47, 0.5), 165, -80), points((0.4, 0.98))),
@@ -39,7 +39,7 @@ _GLYPHS: Mapping[str, tuple[Points, ...]] = {
         ),
     ),
 }
-_NARROW = {"1": 0.6}
+_NARROW = {"1": 0.65}
 
 
 def write(

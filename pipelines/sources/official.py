@@ -34,7 +34,10 @@ TEST_LABELS = re.compile(r"(?:.*/)?GT-final_test\.csv")
 
 def matches(names: Sequence[str]) -> bool:
     """Whether files with these names are in the official layout."""
-    return any(PurePosixPath(name).name in ARCHIVES or TRAIN_IMAGE.fullmatch(name) for name in names)
+    return any(
+        PurePosixPath(name).name in ARCHIVES or TRAIN_IMAGE.fullmatch(name) or TEST_IMAGE.fullmatch(name)
+        for name in names
+    )
 
 
 def plan_official(trees: Sequence[Tree], origin: str, *, seed: int) -> Plan:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 TRAIN, VALIDATION, TEST = SPLITS = ("train", "validation", "test")
 
+SIZES = (8, 1024)
+"""Sides in pixels that a data set may be prepared at."""
+
 Row = dict[str, Any]
 """`image_id`, `split`, `label`, `track` (empty where unknown) and whatever else its loader needs."""
 
@@ -74,7 +77,7 @@ class Plan:
     """All rows of a data set and the way to load them.
 
     `notes` are sentences that a person should read; `official` are the published numbers of images a class, where
-    the source claims to be a published data set.
+    the source claims to be a published data set; `sizes` are the smallest and the largest side that it can give.
     """
 
     class_names: tuple[str, ...]
@@ -83,6 +86,7 @@ class Plan:
     validation_share: float
     notes: tuple[str, ...] = ()
     official: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    sizes: tuple[int, int] = SIZES
 
     def counts(self) -> dict[str, tuple[int, ...]]:
         """Images a class in each split."""

@@ -8,24 +8,23 @@ An image depends on (seed, key, label) alone, so any order, batching or subset g
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.errors import InputError
+from pipelines.sources.camera import blur, develop, expose
 from pipelines.sources.canvas import EXTENT
-from pipelines.sources.clutter import TEXTURE_SIZE, TEXTURES, textures
+from pipelines.sources.clutter import background
 from pipelines.sources.gtsrb_classes import CLASS_NAMES
 from pipelines.sources.pictograms import Look, draw_sign, vary
+from pipelines.sources.scene import Image, Scene, draw_scene
 
-LOOKS = 8  # different drawings of one class
 MASTER_SIZES = (32, 48, 64, 128, 256)
 TRIANGLES = frozenset({11, 13, *range(18, 32)})
 MIN_SIZE, MAX_SIZE = 16, 128
-
-Image = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -56,12 +55,21 @@ def plan(*, train_per_class: int = 100, test_per_class: int = 24, frames_per_tra
     Raises:
         InputError: a count below 1.
     """
-    counts = {"train_per_class": train_per_class, "test_per_class": test_per_class, "frames_per_track": frames_per_track}
+    counts = {
+        "train_per_class": train_per_class,
+        "test_per_class": test_per_class,
+        "frames_per_track": frames_per_track,
+    }
     for name, count in counts.items():
         if count < 1:
             raise InputError(f"rendered signs: {name} is {count}; give 1 or more")
     rows = [
-        (f"train/{label:05d}/{i // frames_per_track:05d}_{i % frames_per_track:05d}", label, f"{label:05d}/{i // frames_per_track:05d}", "train")
+        (
+            f"train/{label:05d}/{i // frames_per_track:05d}_{i % frames_per_track:05d}",
+            label,
+            f"{label:05d}/{i // frames_per_track:05d}",
+            "train",
+        )
         for label in range(len(CLASS_NAMES))
         for i in range(train_per_class)
     ]
@@ -74,8 +82,8 @@ def plan(*, train_per_class: int = 100, test_per_class: int = 24, frames_per_tra
 def render(labels: NDArray[np.integer], *, keys: Sequence[str], size: int = 32, seed: int = 0) -> NDArray[np.uint8]:
     """Render one image for each label and key.
 
-    Keys that differ only after their last underscore, as in `train/00014/00003_00027`, are frames of one scene: the same
-    sign, light and surroundings, seen from ever nearer.
+    Keys that differ only after their last underscore, as in `train/00014/00003_00027`, are frames of one scene:
+    the same sign, light and surroundings, seen from ever nearer.
 
     Args:
         labels: (N,) classes 0..42.
@@ -107,7 +115,9 @@ def master(label: int, size: int = 128) -> NDArray[np.uint8]:
 
 def _check(labels: NDArray[np.integer], keys: Sequence[str], size: int) -> None:
     if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
-        raise InputError(f"rendered signs: labels have shape {labels.shape} and type {labels.dtype}; give integers (N,)")
+        raise InputError(
+            f"rendered signs: labels have shape {labels.shape} and type {labels.dtype}; give integers (N,)"
+        )
     outside = labels[(labels < 0) | (labels >= len(CLASS_NAMES))]
     if outside.size:
         raise InputError(f"rendered signs: label {int(outside[0])} is not a class; give 0 to {len(CLASS_NAMES) - 1}")
@@ -122,78 +132,28 @@ def _keyed(seed: int, label: int, text: str) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _drawn(label: int, look: int, size: int) -> Image:
     """A premultiplied RGBA drawing (size, size, 4) in 0..1."""
     style = vary(np.random.default_rng((label, look)))
     return np.asarray(draw_sign(label, size, style).astype(np.float32) / 255.0)
 
 
-@dataclass(frozen=True)
-class _Scene:
-    """What the frames of one track share; lengths are in shares of the sign unless said otherwise."""
-
-    width: float  # pixels of the captured crop
-    look: int
-    shift: NDArray[np.float64]
-    turn: float
-    tilt: NDArray[np.float64]
-    stretch: float
-    texture: int
-    corner: NDArray[np.float64]
-    zoom: float
-    exposure: float
-    backlight: float
-    cast: Image
-    mixing: Image
-    veil: float
-    gamma: float
-    blur: float
-    noise: float
-    shade: NDArray[np.float64]  # sixteen levels for the shadow on the sign
-    extras: NDArray[np.float64]  # uniform draws that decide which extras there are
-
-
-def _scene(random: np.random.Generator) -> _Scene:
-    normal, uniform = random.standard_normal, random.random
-    return _Scene(
-        width=float(44 * np.exp(0.42 * normal())),
-        look=int(random.integers(LOOKS)),
-        shift=0.045 * normal(2),
-        turn=0.06 * normal() if uniform() < 0.9 else 0.2 * normal(),
-        tilt=0.09 * normal(2),
-        stretch=float(np.exp(0.05 * normal())),
-        texture=int(random.integers(TEXTURES)),
-        corner=uniform(2),
-        zoom=float(uniform()),
-        exposure=float(0.75 * np.exp(0.75 * normal())),
-        backlight=float(np.exp(0.15 + 0.7 * normal())),
-        cast=np.exp(0.09 * normal(3)).astype(np.float32),
-        mixing=(np.eye(3) + 0.05 * normal((3, 3))).astype(np.float32),
-        veil=float(max(0.0, uniform() - 0.5) * 0.5),
-        gamma=float(np.exp(0.18 * normal())),
-        blur=float(np.exp(-0.5 + 0.45 * normal())),
-        noise=float(0.035 * uniform() ** 2),
-        shade=uniform(16),
-        extras=uniform(12),
-    )
-
-
 def _photograph(label: int, key: str, size: int, seed: int) -> NDArray[np.uint8]:
     name, _, number = key.rpartition("_")
     framed = bool(name) and number.isdigit()
-    scene = _scene(_keyed(seed, label, name if framed else key))
+    scene = draw_scene(_keyed(seed, label, name if framed else key))
     random = _keyed(seed, label, f"{key}|frame")
     nearing = 1.03 ** (int(number) % 30 - 10) if framed else 1.0
     width = int(np.clip(scene.width * nearing * (1 + 0.03 * random.standard_normal()), 22, 2 * size))
     place = _placement(label, scene, random, width)
-    picture = _background(scene, place, width)
+    picture = background(scene, width)
+    _furniture(picture, scene, place)
     _paste(picture, _look_of(label, scene.look, place), place, _light_on_sign(scene, width))
-    picture = _expose(picture, scene, random)
-    return _develop(_blur(picture, scene, random), scene, random, size)
+    return develop(blur(expose(picture, scene, random), scene, random), scene, random, size)
 
 
-def _placement(label: int, scene: _Scene, random: np.random.Generator, width: int) -> NDArray[np.float64]:
+def _placement(label: int, scene: Scene, random: np.random.Generator, width: int) -> NDArray[np.float64]:
     """The homography (3, 3) from sign units to pixels of the crop."""
     margin = max(5.0, 0.1 * width)  # as GTSRB crops: a tenth of the sign, at least five pixels
     radius = 0.5 * (width - 2 * margin) * (1.0 + 0.04 * random.standard_normal())
@@ -225,19 +185,7 @@ def _paste(picture: Image, drawing: Image, place: NDArray[np.float64], light: Im
     picture += warped[..., :3] * light
 
 
-def _background(scene: _Scene, place: NDArray[np.float64], width: int) -> Image:
-    span = int(24 + scene.zoom * (TEXTURE_SIZE - 24))
-    x, y = (scene.corner * (TEXTURE_SIZE - span)).astype(int)
-    crop = textures()[scene.texture, y : y + span, x : x + span]
-    if scene.extras[0] < 0.5:
-        crop = crop[:, ::-1]
-    picture = cv2.resize(crop, (width, width), interpolation=cv2.INTER_AREA if span > width else cv2.INTER_LINEAR)
-    picture = picture.astype(np.float32) * np.float32(scene.backlight / 255.0)
-    _furniture(picture, scene, place)
-    return picture
-
-
-def _furniture(picture: Image, scene: _Scene, place: NDArray[np.float64]) -> None:
+def _furniture(picture: Image, scene: Scene, place: NDArray[np.float64]) -> None:
     """Poles, plates and neighbouring signs."""
     extras = scene.extras
     if extras[1] < 0.45:
@@ -260,7 +208,7 @@ def _fill(picture: Image, place: NDArray[np.float64], corners: Sequence[tuple[fl
     cv2.fillConvexPoly(picture, np.round(flat * 16).astype(np.int32), (grey, grey, grey), cv2.LINE_8, 4)
 
 
-def _light_on_sign(scene: _Scene, width: int) -> Image | float:
+def _light_on_sign(scene: Scene, width: int) -> Image | float:
     """Light over the sign: even, a slope, or dappled shade."""
     kind = scene.extras[7]
     if kind < 0.45:
@@ -272,55 +220,3 @@ def _light_on_sign(scene: _Scene, width: int) -> Image | float:
         grid = 1.0 - depth * 0.75 * np.clip((scene.shade.reshape(4, 4) - 0.4) * 4, 0, 1)
     field = cv2.resize(grid.astype(np.float32), (width, width), interpolation=cv2.INTER_LINEAR)
     return np.asarray(field[..., None])
-
-
-def _expose(picture: Image, scene: _Scene, random: np.random.Generator) -> Image:
-    exposure = scene.exposure * np.exp(0.1 * random.standard_normal())
-    mixing = scene.mixing * (scene.cast * np.float32(exposure))
-    lit = cv2.transform(picture, mixing.T)
-    if scene.veil > 0:
-        lit = lit * np.float32(1.0 - scene.veil) + np.float32(scene.veil * min(exposure, 1.2) * 0.7)
-    np.clip(lit, 0.0, 1.0, out=lit)
-    return np.asarray(cv2.pow(lit, scene.gamma))
-
-
-def _blur(picture: Image, scene: _Scene, random: np.random.Generator) -> Image:
-    sigma = scene.blur * np.exp(0.2 * random.standard_normal())
-    if scene.extras[9] < 0.25:
-        picture = _motion(picture, random)
-    if scene.extras[10] < 0.3:
-        picture = _fringe(picture, random)
-    if sigma > 0.35:
-        picture = cv2.GaussianBlur(picture, (0, 0), sigma)
-    if scene.extras[11] < 0.3:
-        strength = 1.5 * random.random()
-        picture = picture + strength * (picture - cv2.GaussianBlur(picture, (0, 0), 1.0))
-    return picture
-
-
-def _motion(picture: Image, random: np.random.Generator) -> Image:
-    """Blur along a short line of random direction."""
-    reach = 1.0 + 2.0 * random.random()
-    angle = np.pi * random.random()
-    x, y = reach * np.cos(angle), reach * np.sin(angle)
-    kernel = np.zeros((9, 9), np.float32)
-    cv2.line(kernel, (round(16 * (4 - x)), round(16 * (4 - y))), (round(16 * (4 + x)), round(16 * (4 + y))), 1.0, 1, cv2.LINE_AA, 4)
-    return np.asarray(cv2.filter2D(picture, -1, kernel / kernel.sum()))
-
-
-def _fringe(picture: Image, random: np.random.Generator) -> Image:
-    """Red and blue moved apart a little, as lenses and demosaicing do."""
-    shifts = 0.5 * random.standard_normal((2, 2))
-    side = picture.shape[:2]
-    channels = list(cv2.split(picture))
-    for channel, (x, y) in zip((0, 2), shifts, strict=True):
-        move = np.array([[1.0, 0.0, x], [0.0, 1.0, y]])
-        channels[channel] = cv2.warpAffine(channels[channel], move, side, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(cv2.merge(channels))
-
-
-def _develop(picture: Image, scene: _Scene, random: np.random.Generator, size: int) -> NDArray[np.uint8]:
-    noise = random.standard_normal(picture.shape, np.float32) * np.float32(255 * scene.noise)
-    pixels = cv2.convertScaleAbs(np.maximum(picture * np.float32(255.0) + noise, 0.0))
-    shrink = pixels.shape[0] > size
-    return np.asarray(cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR))

@@ -21,7 +21,6 @@ TEST_SHARE = 0.24
 """Test images for each training image."""
 LEAST = 10
 """Training images of a class that make two tracks, one to train and one to validate on."""
-DRAWN_BY = ("rendered", "canvas", "clutter", "numerals", "pictograms")
 
 
 def rendered_source(data: str) -> Source:
@@ -33,15 +32,15 @@ def rendered_source(data: str) -> Source:
     count = data.removeprefix(NAME).removeprefix(":") or str(TRAIN_PER_CLASS)
     if not count.isdecimal() or int(count) < LEAST:
         raise InputError(f"--data {data}: write {NAME}:N with N training images a class, {LEAST} or more")
-    code = b"".join(Path(__file__).with_name(f"{name}.py").read_bytes() for name in DRAWN_BY)
-    stamp = hashlib.sha256(code + count.encode()).hexdigest()
+    drawn_by = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
+    stamp = hashlib.sha256(drawn_by + count.encode()).hexdigest()
     return Source(NAME, data, stamp, lambda seed: plan_rendered(int(count), seed=seed))
 
 
 def plan_rendered(train_per_class: int, *, seed: int) -> Plan:
     """The rows of a rendered set; its frames of one scene are a track, and the test images have none."""
     from pipelines.sources.gtsrb_classes import CLASS_NAMES
-    from pipelines.sources.rendered import plan
+    from pipelines.sources.rendered import MAX_SIZE, MIN_SIZE, plan
 
     drawn = plan(train_per_class=train_per_class, test_per_class=round(TEST_SHARE * train_per_class))
     columns = (drawn.image_id.tolist(), drawn.split.tolist(), drawn.label.tolist(), drawn.track.tolist())
@@ -50,7 +49,7 @@ def plan_rendered(train_per_class: int, *, seed: int) -> Plan:
     test = [file for file in files if file.split != TRAIN]
     files = [*set_aside(train, VALIDATION, seed=seed, class_names=CLASS_NAMES), *test]
     rows = [{**file.row(), "seed": seed} for file in sorted(files, key=lambda file: SPLITS.index(file.split))]
-    done = Plan(CLASS_NAMES, rows, load_rendered, validation_share=SHARE)
+    done = Plan(CLASS_NAMES, rows, load_rendered, validation_share=SHARE, sizes=(MIN_SIZE, MAX_SIZE))
     require_complete(done.counts(), CLASS_NAMES, NAME)
     return done
 

@@ -1,11 +1,10 @@
 """A simulated analysis of ten noises: curves of known thresholds, censored at both ends, with and without a fit."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pandas as pd
 import pytest
 
+from pipelines.analysis import Analysis
 from pipelines.reports.strips import Strip
 
 CLASSES = 43
@@ -44,7 +43,7 @@ def analysis(levels, class_names):
         curves.append(curve_table(name, unit, np.array(levels[name]), half, random))
         thresholds += threshold_rows(name, unit, np.array(levels[name]), half)
         per_class += class_rows(name, unit, np.array(levels[name]), half, class_names, random)
-    return SimpleNamespace(
+    return Analysis(
         curves=pd.concat(curves, ignore_index=True),
         thresholds=pd.DataFrame(thresholds),
         per_class=pd.DataFrame(per_class),
@@ -52,9 +51,21 @@ def analysis(levels, class_names):
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
+def few(analysis):
+    """The part of the analysis with one noise of each kind, quick to draw."""
+    return keep(analysis, ("gaussian", "black_columns", "speckle", "brightness"))
+
+
+@pytest.fixture(scope="session")
 def strip(levels):
     return make_strip(levels["gaussian"], np.random.default_rng(3).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8))
+
+
+def keep(analysis, names):
+    """The same analysis with these noises alone."""
+    tables = (analysis.curves, analysis.thresholds, analysis.per_class)
+    return Analysis(*(table[table["noise"].isin(names)] for table in tables), analysis.class_metrics)
 
 
 def make_strip(steps, pictures):

@@ -1,0 +1,85 @@
+"""How long all tables of the standard grid take: 10 noises x 11 levels x 6,315 images of 43 classes.
+
+python -m benchmarks.analysis_speed
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from pathlib import Path
+
+import click
+import numpy as np
+import pandas as pd
+
+from pipelines.analysis import analyse
+
+NOISES, CLASSES, IMAGES = 10, 43, 6315
+LEVELS = tuple(np.linspace(0.0, 0.5, 11).tolist())
+COMMAND = "python -m benchmarks.analysis_speed"
+LIMIT_SECONDS = 30
+
+
+def standard_grid(*, tracks: bool, seed: int = 0) -> pd.DataFrame:
+    """Prediction rows of simulated images with the class sizes of a long-tailed set, in shuffled order."""
+    random = np.random.default_rng(seed)
+    label = random.choice(CLASSES, IMAGES, p=random.dirichlet(np.full(CLASSES, 3.0)))
+    wrong, lapsed = random.integers(0, CLASSES, IMAGES), random.random(IMAGES) < 0.01
+    fixed = {
+        "image_id": [f"test/{image:05d}" for image in range(IMAGES)],
+        "track": [f"{image // 30}" if tracks else "" for image in range(IMAGES)],
+        "label": label,
+        "repeat": 0,
+    }
+    clean = {"noise": "clean", "level": 0.0, "level_index": 0, "predicted": np.where(lapsed, wrong, label)}
+    tables = [pd.DataFrame(fixed | clean)]
+    for number in range(NOISES):
+        tolerance = random.normal(0.15 + 0.03 * number, 0.07, IMAGES)
+        for index, level in enumerate(LEVELS[1:], start=1):
+            predicted = np.where(lapsed | (tolerance <= level), wrong, label)
+            row = {"noise": f"noise_{number}", "level": level, "level_index": index, "predicted": predicted}
+            tables.append(pd.DataFrame(fixed | row))
+    return pd.concat(tables, ignore_index=True).sample(frac=1, random_state=seed)
+
+
+def measure(*, tracks: bool) -> dict[str, float]:
+    """Seconds to analyse the grid once."""
+    predictions = standard_grid(tracks=tracks)
+    names = [f"noise_{number}" for number in range(NOISES)]
+    wall, cpu = time.perf_counter(), time.process_time()
+    analysis = analyse(
+        predictions, dict.fromkeys(names, LEVELS), dict.fromkeys(names, "sigma"), [str(c) for c in range(CLASSES)]
+    )
+    return {
+        "seconds": round(time.perf_counter() - wall, 2),
+        "cpu_seconds": round(time.process_time() - cpu, 2),
+        "prediction_rows": len(predictions),
+        "thresholds": len(analysis.thresholds) + len(analysis.per_class),
+    }
+
+
+@click.command()
+@click.option("--output", default=Path("results/analysis_speed.json"), type=click.Path(path_type=Path))
+def main(output: Path) -> None:
+    """Time the analysis of the standard grid, with images and with tracks as groups."""
+    content = {
+        "command": COMMAND,
+        "cpus": os.cpu_count(),
+        "python": platform.python_version(),
+        "load_average_before": round(os.getloadavg()[0], 2),
+        "limit_seconds": LIMIT_SECONDS,
+        "images_as_groups": measure(tracks=False),
+        "tracks_as_groups": measure(tracks=True),
+    }
+    output.parent.mkdir(parents=True, exist_ok=True)
+    beside = output.with_suffix(".part")
+    beside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    os.replace(beside, output)
+    print(json.dumps(content))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""Measure how many signs are rendered a second on one core.
+
+Run as `python -m benchmarks.render_speed`; writes results/render_speed.json.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from pipelines.sources.gtsrb_classes import CLASS_NAMES
+from pipelines.sources.rendered import render
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def main() -> None:
+    """Time several rounds at each size; wall and processor time, the latter fair on a busy machine."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--images", type=int, default=43 * 40, help="images in each round")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--output", type=Path, default=ROOT / "results" / "render_speed.json")
+    options = parser.parse_args()
+    cv2.setNumThreads(1)
+    result = {
+        "command": "python -m benchmarks.render_speed " + " ".join(sys.argv[1:]),
+        "images_per_round": options.images,
+        "rounds": options.rounds,
+        "images_per_second": {str(size): _speed(size, options.images, options.rounds) for size in (32, 48, 64)},
+    }
+    beside = options.output.with_suffix(".part")
+    beside.write_text(json.dumps(result, indent=2) + "\n")
+    os.replace(beside, options.output)
+    sys.stdout.write(json.dumps(result["images_per_second"]) + "\n")
+
+
+def _speed(size: int, images: int, rounds: int) -> dict[str, float]:
+    labels = np.arange(images) % len(CLASS_NAMES)
+    render(labels, keys=[f"warm/{i}" for i in range(images)], size=size)
+    wall, processor = [], []
+    for turn in range(rounds):
+        start, start_processor = time.perf_counter(), time.process_time()
+        render(labels, keys=[f"{turn}/{i}" for i in range(images)], size=size)
+        wall.append(images / (time.perf_counter() - start))
+        processor.append(images / (time.process_time() - start_processor))
+    return {
+        "wall_median": round(statistics.median(wall), 1),
+        "processor_median": round(statistics.median(processor), 1),
+        "processor_worst": round(min(processor), 1),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,202 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from models.fit import Examples, FitHistory, fit, predict_logits
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def tiny(*, kernel: int = 3) -> keras.Model:
+    keras.utils.set_random_seed(1)
+    images = keras.Input((8, 8, 3))
+    x = layers.Rescaling(1 / 127.5, offset=-1.0)(images)
+    x = layers.Conv2D(4, kernel, padding="same", use_bias=False)(x)
+    x = layers.ReLU()(layers.BatchNormalization(momentum=0.8)(x))
+    x = layers.Dropout(0.1)(layers.GlobalAveragePooling2D()(x))
+    return keras.Model(images, layers.Dense(3, name="logits")(x))
+
+
+def coloured(count: int, seed: int) -> Examples:
+    """Images of one colour each, red, green or blue, under noise: easy to tell apart."""
+    random = np.random.default_rng(seed)
+    labels = random.permutation(np.arange(count) % 3)
+    images = random.integers(0, 80, (count, 8, 8, 3))
+    images[np.arange(count), :, :, labels] += 120
+    return Examples(images.astype(np.uint8), labels)
+
+
+TRAIN, VALIDATION = coloured(300, 1), coloured(60, 2)
+
+
+def fit_tiny(model: keras.Model, **options: object) -> FitHistory:
+    return fit(model, TRAIN, VALIDATION, **{"epochs": 6, "batch_size": 32, "learning_rate": 0.05, **options})  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def trained() -> tuple[keras.Model, FitHistory]:
+    model = tiny()
+    return model, fit_tiny(model)
+
+
+def test_learns_what_can_be_learnt(trained: tuple[keras.Model, FitHistory]) -> None:
+    model, history = trained
+    assert history.best_f1_macro == 1.0
+    test = coloured(90, 3)
+    assert (predict_logits(model, test.images).argmax(axis=1) == test.labels).mean() == 1.0
+
+
+def test_history_holds_each_epoch_and_the_schedule(trained: tuple[keras.Model, FitHistory]) -> None:
+    _, history = trained
+    names = {"loss", "accuracy", "val_accuracy", "val_f1_macro", "learning_rate", "seconds"}
+    assert all(set(epoch) == names for epoch in history.epochs)
+    rates = [epoch["learning_rate"] for epoch in history.epochs]
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-1] == pytest.approx(0, abs=1e-3)
+
+
+def test_the_best_epoch_is_kept_and_patience_ends_training() -> None:
+    model = tiny()
+    scores: list[float] = []
+    history = fit_tiny(model, epochs=12, patience=3, on_epoch=lambda _, numbers: scores.append(numbers["val_f1_macro"]))
+    assert len(scores) == history.best_epoch + 4 < 12
+    assert history.best_f1_macro == max(scores)
+    predicted = predict_logits(model, VALIDATION.images).argmax(axis=1)
+    assert (predicted == VALIDATION.labels).mean() == history.epochs[history.best_epoch]["val_accuracy"]
+
+
+def test_the_same_seed_gives_the_same_training() -> None:
+    models = tiny(), tiny()
+    for model in models:
+        fit_tiny(model, epochs=2)
+    for one, other in zip(models[0].get_weights(), models[1].get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_an_interrupted_training_continues_as_if_it_had_not_been(tmp_path: Path) -> None:
+    whole, stopped, continued = tiny(), tiny(), tiny()
+    fit_tiny(whole, epochs=4, augment=noisy)
+
+    def interrupt(epoch: int, _: dict[str, float]) -> None:
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+    file = tmp_path / "checkpoint.npz"
+    with pytest.raises(KeyboardInterrupt):
+        fit_tiny(stopped, epochs=4, augment=noisy, checkpoint=file, on_epoch=interrupt)
+    told: list[int] = []
+    history = fit_tiny(
+        continued, epochs=4, augment=noisy, checkpoint=file, on_epoch=lambda epoch, _: told.append(epoch)
+    )
+    assert told == [0, 1, 2, 3]
+    assert len(history.epochs) == 4
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.npz"]
+    for one, other in zip(whole.get_weights(), continued.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
+
+
+def test_a_finished_training_is_not_done_again(tmp_path: Path) -> None:
+    first, again = tiny(), tiny()
+    options = {"epochs": 12, "patience": 2, "checkpoint": tmp_path / "checkpoint.npz"}
+    history = fit_tiny(first, **options)
+    assert fit_tiny(again, **options) == history
+    for one, other in zip(first.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "checkpoint.npz"
+    fit_tiny(tiny(), epochs=1, checkpoint=file)
+    with pytest.raises(ValueError, match=r"checkpoint\.npz: .*another network"):
+        fit_tiny(tiny(kernel=5), epochs=1, checkpoint=file)
+
+
+def noisy(images: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    return (images + random.normal(0, 5, images.shape)).astype(np.float32)
+
+
+def test_augmentation_sees_each_image_once_an_epoch() -> None:
+    seen: list[int] = []
+
+    def count(images: np.ndarray, _: np.random.Generator) -> np.ndarray:
+        seen.extend(images[:, 0, 0].sum(axis=1, dtype=int).tolist())
+        return images.astype(np.float32)
+
+    fit_tiny(tiny(), epochs=1, batch_size=50, augment=count)
+    assert sorted(seen) == sorted(TRAIN.images[:, 0, 0].sum(axis=1, dtype=int).tolist())
+
+
+def test_few_images_make_one_smaller_batch() -> None:
+    few = Examples(TRAIN.images[:5], TRAIN.labels[:5])
+    assert len(fit(tiny(), few, few, epochs=2, batch_size=128).epochs) == 2
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_too_few_images_are_refused(count: int) -> None:
+    few = Examples(TRAIN.images[:count], TRAIN.labels[:count])
+    with pytest.raises(ValueError, match="two training images"):
+        fit(tiny(), few, VALIDATION, epochs=1)
+
+
+def test_divergence_is_named() -> None:
+    with pytest.raises(FloatingPointError, match="lower learning rate"):
+        fit_tiny(tiny(), epochs=2, augment=lambda images, _: np.full(images.shape, np.nan, np.float32))
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_half_precision_trains_a_model_that_stays_float32(precision: str) -> None:
+    model = tiny()
+    assert fit_tiny(model, precision=precision).best_f1_macro > 0.9
+    assert {variable.dtype for variable in model.weights} == {"float32"}
+    assert model.compute_dtype == "float32"
+
+
+def test_fused_normalisation_keeps_the_statistics_of_stock_keras() -> None:
+    from models.fit import training_twin
+
+    stock = tiny()
+    twin = training_twin(stock, "float32", 0)
+    images = TRAIN.images[:64].astype(np.float32)
+    normal, fused = (next(x for x in m.layers if "batch" in x.name) for m in (stock, twin))
+    values = np.random.default_rng(0).normal(3, 2, (64, 8, 8, 4)).astype(np.float32)
+    np.testing.assert_allclose(normal(values, training=True), fused(values, training=True), atol=1e-4)
+    np.testing.assert_allclose(normal.moving_mean, fused.moving_mean, rtol=1e-4)
+    np.testing.assert_allclose(normal.moving_variance, fused.moving_variance, rtol=2e-3)
+    np.testing.assert_allclose(stock(images, training=False), twin(images, training=False), rtol=5e-3, atol=1e-3)
+
+
+def test_logits_do_not_depend_on_the_batches() -> None:
+    model = tiny()
+    logits = predict_logits(model, TRAIN.images[:70])
+    np.testing.assert_allclose(predict_logits(model, TRAIN.images[:70], batch_size=32), logits, rtol=1e-4, atol=1e-5)
+    assert predict_logits(model, TRAIN.images[:0]).shape == (0, 3)
+
+
+MIRRORED = """
+import sys
+import tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+sys.path.insert(0, "tests/models")
+from test_fit import VALIDATION, fit_tiny, predict_logits, tiny
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+assert strategy.num_replicas_in_sync == 2
+model = tiny()
+assert fit_tiny(model, strategy=strategy).best_f1_macro > 0.95
+assert (predict_logits(model, VALIDATION.images).argmax(axis=1) == VALIDATION.labels).mean() > 0.95
+print("mirrored over two devices")
+"""
+
+
+def test_one_model_trains_on_two_devices() -> None:
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run(
+        [sys.executable, "-c", MIRRORED], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert "mirrored over two devices" in done.stdout, done.stderr[-2000:]

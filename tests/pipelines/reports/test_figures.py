@@ -1,0 +1,47 @@
+import pytest
+
+from pipelines.errors import InputError
+from pipelines.reports.figures import INK, inline_svg, new_figure, save_png, short_name, styled, write_whole
+
+
+def test_nothing_half_written(tmp_path, monkeypatch):
+    path = write_whole(tmp_path / "deep" / "file", b"old")
+
+    def fail(self, target):  # noqa: ARG001
+        raise OSError("disk full")
+
+    monkeypatch.setattr("pathlib.Path.replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        write_whole(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_folder_that_is_a_file(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="--output"):
+        write_whole(tmp_path / "file" / "picture.png", b"")
+
+
+def test_svg_takes_text_and_colours_of_the_page():
+    with styled():
+        figure = new_figure(1, 1)
+        figure.text(0, 0, "<b> & $x$")
+    svg = inline_svg(figure, 'of "<b>"')
+    assert svg.startswith('<svg role="img" aria-label="of &quot;&lt;b&gt;&quot;"')
+    assert "&lt;b&gt; &amp; $x$" in svg
+    assert INK not in svg
+    assert "var(--ink)" in svg
+    assert inline_svg(figure, 'of "<b>"') == svg
+
+
+def test_pictures_are_the_same_each_time(tmp_path):
+    figure = new_figure(1, 1)
+    assert save_png(figure, tmp_path / "a.png").read_bytes() == save_png(figure, tmp_path / "b.png").read_bytes()
+
+
+def test_short_names():
+    assert short_name("Stop") == "Stop"
+    assert short_name("Right-of-way at the next intersection", 12) == "Right-of-way\nat the next…"
+    assert short_name("Donaudampfschifffahrt", 10, 1) == "Donaudamp…"
+    assert short_name("") == ""

@@ -1,0 +1,115 @@
+from pathlib import Path
+
+import keras
+import mlflow
+import numpy as np
+import pytest
+
+from pipelines.classifier import Predictor, load_predictor, open_classifier
+from pipelines.errors import InputError
+from pipelines.signs import open_signs
+
+
+@pytest.fixture(scope="module")
+def signs(tmp_path_factory, write_signs):
+    folder = write_signs(tmp_path_factory.mktemp("signs") / "colours", counts={"train": 9, "validation": 9, "test": 60})
+    return open_signs(folder)
+
+
+def save(model, path: Path) -> str:
+    model.save(path)
+    return str(path)
+
+
+def test_our_own_form_is_taken_as_it_is(signs, colour_model):
+    probes = signs.read("test")
+    classifier = open_classifier(str(colour_model), probes, signs.class_names)
+    assert (classifier.pixel_max, classifier.probabilities) == (255.0, False)
+    predict = Predictor(keras.saving.load_model(colour_model), classifier, 7)
+    assert (predict(probes.image).argmax(axis=1) == probes.label).mean() == 1.0
+
+
+def test_a_model_of_unit_range_and_probabilities_is_detected(signs, colour_model, tmp_path):
+    inner = keras.saving.load_model(colour_model)
+    images = keras.Input((16, 16, 3))
+    lit = keras.layers.ReLU(max_value=255.0)(keras.layers.Rescaling(255.0)(images))
+    path = save(keras.Model(images, keras.layers.Softmax()(inner(lit))), tmp_path / "unit.keras")
+    probes = signs.read("test")
+    classifier = open_classifier(path, probes, signs.class_names)
+    assert (classifier.pixel_max, classifier.probabilities) == (1.0, True)
+    scores = load_predictor_here(path, classifier)(probes.image)
+    np.testing.assert_allclose(np.exp(scores).sum(axis=1), 1, atol=1e-5)
+    forced = open_classifier(path, probes, signs.class_names, pixel_range="255")
+    assert forced.pixel_max == 255.0
+
+
+def load_predictor_here(path, classifier):
+    return Predictor(keras.saving.load_model(path), classifier, 16)
+
+
+def test_scores_do_not_depend_on_how_images_are_divided_up(signs, colour_model):
+    probes = signs.read("test")
+    classifier = open_classifier(str(colour_model), probes, signs.class_names)
+    predict = Predictor(keras.saving.load_model(colour_model), classifier, 16)
+    whole = predict(probes.image)
+    np.testing.assert_array_equal(whole[:5], predict(probes.image[:5]))
+    np.testing.assert_array_equal(whole[37:], predict(probes.image[37:]))
+    order = np.random.default_rng(0).permutation(len(probes))
+    np.testing.assert_array_equal(whole[order], predict(probes.image[order]))
+
+
+def test_a_model_logged_in_mlflow_is_found_by_its_uris(signs, colour_model, tracked):
+    with mlflow.start_run() as run:
+        info = mlflow.keras.log_model(
+            keras.saving.load_model(colour_model),
+            name="model",
+            registered_model_name="signs",
+            pip_requirements=["keras"],
+        )
+        mlflow.MlflowClient().set_registered_model_alias("signs", "champion", info.registered_model_version)
+    probes = signs.read("test")
+    for uri in (f"runs:/{run.info.run_id}/model", "models:/signs@champion", "models:/signs/1", info.model_uri):
+        assert open_classifier(uri, probes, signs.class_names).name == uri
+
+
+@pytest.mark.parametrize("uri", ["models:/nothing@champion", "runs:/0123456789abcdef0123456789abcdef/model"])
+def test_a_model_that_mlflow_does_not_have_is_named(signs, tracked, uri):
+    with pytest.raises(InputError, match=f"--model {uri}: MLflow has no such model"):
+        open_classifier(uri, signs.read("test"), signs.class_names)
+
+
+def test_files_that_are_no_model_are_named(signs, tmp_path):
+    probes = signs.read("test")
+    with pytest.raises(InputError, match="no such file"):
+        open_classifier(str(tmp_path / "none.keras"), probes, signs.class_names)
+    with pytest.raises(InputError, match=r"holds 0 \.keras files"):
+        open_classifier(str(tmp_path), probes, signs.class_names)
+    broken = tmp_path / "broken.keras"
+    broken.write_bytes(b"not a model")
+    with pytest.raises(InputError, match="Keras cannot load it"):
+        open_classifier(str(broken), probes, signs.class_names)
+
+
+def test_a_model_of_other_images_or_classes_is_refused(signs, colour_model, tmp_path):
+    probes = signs.read("test")
+    with pytest.raises(InputError, match="gives 3 classes, the data set has 2"):
+        open_classifier(str(colour_model), probes, ("a", "b"))
+    large = keras.Sequential([keras.Input((32, 32, 3)), keras.layers.Flatten(), keras.layers.Dense(3)])
+    with pytest.raises(InputError, match="takes images of 32 x 32 x 3, the data set has 16 x 16 x 3"):
+        open_classifier(save(large, tmp_path / "large.keras"), probes, signs.class_names)
+    flat = keras.Sequential([keras.Input((768,)), keras.layers.Dense(3)])
+    with pytest.raises(InputError, match="a model of one batch of images"):
+        open_classifier(save(flat, tmp_path / "flat.keras"), probes, signs.class_names)
+
+
+def test_a_worker_loads_the_model_from_its_bytes(signs, colour_model, monkeypatch):
+    import tensorflow as tf
+
+    asked = []
+    monkeypatch.setattr(tf.config.threading, "set_intra_op_parallelism_threads", asked.append)
+    monkeypatch.setattr(tf.config.threading, "set_inter_op_parallelism_threads", asked.append)
+    probes = signs.read("test")
+    classifier = open_classifier(str(colour_model), probes, signs.class_names)
+    predict = load_predictor(colour_model.read_bytes(), classifier, batch_size=8, threads=2)
+    assert asked == [2, 1]
+    assert predict(probes.image).shape == (60, 3)

@@ -1,0 +1,123 @@
+import json
+
+import pytest
+from pydantic import Field
+
+from pipelines.entry import Results, Settings, entry_point
+from pipelines.errors import InputError
+
+
+class DemoSettings(Settings):
+    count: int = Field(1, ge=1, description="How many.")
+    resume: bool = Field(False, description="Go on.")
+    limit: int | None = Field(None, description="At most so many.")
+
+
+@entry_point("demo", DemoSettings, answer=lambda settings: "answered" if settings.count == 7 else None)
+def demo(settings, run):
+    """Do as the count says."""
+    run.log_metrics({"count": settings.count}, step=0)
+    if settings.count == 2:
+        raise InputError("--count 2: is\n  unlucky; choose 3")
+    if settings.count == 3:
+        raise RuntimeError("a fault of ours")
+    return Results({"count": settings.count}, {"demo/value": 0.5}, {"file": "x"}, "all done")
+
+
+def run(capsys, *argv):
+    with pytest.raises(SystemExit) as ended:
+        demo.command(list(argv))
+    return ended.value.code, capsys.readouterr()
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tracked, monkeypatch):
+    monkeypatch.chdir(tracked)
+
+
+def runs():
+    import mlflow
+
+    return mlflow.search_runs(search_all_experiments=True, output_format="list")
+
+
+def test_a_run_that_ends_well_prints_logs_and_writes_its_results(capsys):
+    code, said = run(capsys, "--count", "4", "--results", "out/results.json", "--limit", "")
+    assert code == 0
+    (logged,) = runs()
+    assert logged.info.status == "FINISHED"
+    assert logged.info.run_id in said.out
+    assert said.out.startswith("all done")
+    assert logged.data.metrics == {"count": 4, "demo/value": 0.5}
+    assert logged.data.params["cfg/count"] == "4"
+    assert logged.data.tags["entry_point"] == "demo"
+    with open("out/results.json") as file:
+        results = json.load(file)
+    assert results["entry_point"] == "demo"
+    assert results["status"] == "finished"
+    assert results["run_id"] == logged.info.run_id
+    assert results["metrics"] == {"demo/value": 0.5}
+    assert results["seconds"] >= 0
+
+
+def test_a_wrong_input_ends_with_one_line_and_code_2(capsys):
+    code, said = run(capsys, "--count", "2", "--results", "results.json")
+    assert code == 2
+    assert said.err == "error: --count 2: is unlucky; choose 3\n"
+    assert runs()[0].info.status == "FAILED"
+    with open("results.json") as file:
+        assert json.load(file)["status"] == "failed"
+
+
+def test_a_fault_of_ours_shows_its_traceback_and_ends_with_code_1(capsys):
+    code, said = run(capsys, "--count", "3")
+    assert code == 1
+    assert "RuntimeError: a fault of ours" in said.err
+    assert runs()[0].info.status == "FAILED"
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--count", "0"], "--count '0'"),
+        (["--count", "many"], "--count 'many'"),
+        (["--resume", "perhaps"], "--resume 'perhaps'"),
+    ],
+)
+def test_an_option_of_the_wrong_kind_names_itself_and_opens_no_run(capsys, argv, message):
+    code, said = run(capsys, *argv)
+    assert code == 2
+    assert message in said.err
+    assert said.err.count("\n") == 1
+    assert not runs()
+
+
+def test_an_unknown_option_is_refused(capsys):
+    code, said = run(capsys, "--cuont", "2")
+    assert code == 2
+    assert "--cuont" in said.err
+
+
+def test_an_output_folder_that_cannot_be_written_is_named(capsys):
+    code, said = run(capsys, "--output", "/proc/nowhere")
+    assert code == 2
+    assert "--output /proc/nowhere: cannot write there" in said.err
+
+
+@pytest.mark.parametrize("argv", [["--resume"], ["--resume", "true"]])
+def test_a_switch_stands_alone_or_with_its_value(capsys, argv):
+    assert run(capsys, *argv)[0] == 0
+    assert runs()[0].data.params["cfg/resume"] == "True"
+
+
+def test_an_answer_needs_no_run(capsys):
+    code, said = run(capsys, "--count", "7")
+    assert (code, said.out) == (0, "answered\n")
+    assert not runs()
+
+
+def test_a_server_that_does_not_answer_is_named(capsys, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    code, said = run(capsys)
+    assert code == 2
+    assert "MLFLOW_TRACKING_URI http://127.0.0.1:9: no MLflow server answers" in said.err

@@ -1,0 +1,76 @@
+import os
+import subprocess
+import sys
+
+import mlflow
+import pytest
+
+from pipelines import tracking
+from pipelines.entry import Settings
+
+
+class ResumableSettings(Settings):
+    resume: bool = False
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tracked, monkeypatch):
+    monkeypatch.chdir(tracked)
+
+
+def test_the_run_of_mlflow_run_is_continued_and_hidden_from_workers(tracked, monkeypatch):
+    mlflow.set_tracking_uri(os.environ["MLFLOW_TRACKING_URI"])
+    experiment = mlflow.create_experiment("by-mlflow-run")
+    made = mlflow.MlflowClient().create_run(experiment)
+    mlflow.MlflowClient().log_param(made.info.run_id, "seed", "'0'")
+    monkeypatch.setenv("MLFLOW_RUN_ID", made.info.run_id)
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", experiment)
+    with tracking.open_run("demo", Settings(output=tracked)) as run:
+        assert run.run_id == made.info.run_id
+        assert "MLFLOW_RUN_ID" not in os.environ
+        assert "MLFLOW_EXPERIMENT_ID" not in os.environ
+        run.log_params({"seed": 0})
+    logged = mlflow.get_run(made.info.run_id)
+    assert logged.info.status == "FINISHED"
+    assert logged.data.params["seed"] == "'0'"
+    assert logged.data.params["cfg/seed"] == "0"
+
+
+def test_a_child_run_is_nested_and_fails_alone(tracked):
+    with tracking.open_run("parent", Settings(output=tracked)) as run:
+        with run.child("good", Settings(output=tracked)) as good:
+            good.log_metrics({"x": 1.0}, step=0)
+        with pytest.raises(RuntimeError), run.child("bad", Settings(output=tracked)) as bad:
+            raise RuntimeError
+    statuses = {child.name: mlflow.get_run(child.run_id) for child in (run, good, bad)}
+    assert [found.info.status for found in statuses.values()] == ["FINISHED", "FINISHED", "FAILED"]
+    assert statuses["good"].data.tags["mlflow.parentRunId"] == run.run_id
+    assert statuses["good"].data.tags["entry_point"] == "good"
+
+
+def test_more_metrics_than_one_request_holds_are_all_logged(tracked, monkeypatch):
+    monkeypatch.setattr(tracking, "METRICS_A_REQUEST", 7)
+    with tracking.open_run("many", Settings(output=tracked)) as run:
+        run.log_metrics({f"metric/{number}": float(number) for number in range(30)}, step=2)
+    assert len(mlflow.get_run(run.run_id).data.metrics) == 30
+
+
+def test_resume_marks_the_run_of_a_killed_process(tracked):
+    code = (
+        "import os; from pathlib import Path; from pipelines.entry import Settings; from pipelines import tracking\n"
+        "with tracking.open_run('job', Settings(output=Path('out'))) as run:\n"
+        "    print(run.run_id, flush=True); os._exit(9)"
+    )
+    killed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    run_id = killed.stdout.strip()
+    mlflow.set_tracking_uri(os.environ["MLFLOW_TRACKING_URI"])
+    assert mlflow.get_run(run_id).info.status == "RUNNING"
+    with tracking.open_run("job", ResumableSettings(output=tracked / "out", resume=True)) as again:
+        assert mlflow.get_run(run_id).info.status == "FAILED"
+        assert mlflow.get_run(again.run_id).info.status == "RUNNING"
+
+
+def test_a_relative_database_is_made_absolute(tracked, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+    with tracking.open_run("demo", Settings(output=tracked)):
+        assert mlflow.get_tracking_uri() == f"sqlite:///{tracked}/mlflow.db"

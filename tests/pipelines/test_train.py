@@ -1,0 +1,191 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import mlflow
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from models.cnn import NETWORKS
+from pipelines.signs import open_signs
+from pipelines.train import TrainSettings, _checkpoint, train
+
+NAMES = ("red", "green", "blue")
+COUNTS = {"train": 90, "validation": 30, "test": 30}
+
+
+def write_prepared(folder: Path, *, counts: dict[str, int] = COUNTS, size: int = 16) -> Path:
+    """The prepared form of signs of one colour each: a class is easy to tell."""
+    folder.mkdir()
+    for split, count in ((split, count) for split, count in counts.items() if count):
+        random = np.random.default_rng(len(split))
+        labels = np.arange(count) % 3
+        images = random.integers(0, 90, (count, size, size, 3))
+        images[np.arange(count), :, :, labels] += 120
+        columns = {
+            "image_id": [f"{split}/{index:05d}" for index in range(count)],
+            "split": [split] * count,
+            "label": labels,
+            "track": [f"{split}/{index // 3}" for index in range(count)],
+            "width": pa.array([size] * count, pa.int32()),
+            "height": pa.array([size] * count, pa.int32()),
+            "image": pa.FixedShapeTensorArray.from_numpy_ndarray(images.astype(np.uint8)),
+        }
+        pq.write_table(pa.table(columns), folder / f"{split}-00000.parquet")
+    described = {
+        "name": "colours", "class_names": NAMES, "size": size, "source": "here", "digest": "abc", "seed": 0,
+        "validation_share": 0.2, "crop": False, "key": "k", "notes": [],
+        "counts": {split: [count // 3] * 3 for split, count in counts.items()},
+    }  # fmt: skip
+    (folder / "dataset.json").write_text(json.dumps(described))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def no_experiment_of_another_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`mlflow.set_experiment` leaves its id in the environment, where another database would look for it."""
+    monkeypatch.delenv("MLFLOW_EXPERIMENT_ID", raising=False)
+
+
+@pytest.fixture(scope="module")
+def colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_prepared(tmp_path_factory.mktemp("prepared") / "colours")
+
+
+@pytest.fixture
+def tiny_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Takes the place of the default network where what it learns does not matter."""
+
+    def build(classes: int, size: int, *, dropout: float) -> keras.Model:
+        images = keras.Input((size, size, 3))
+        x = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(images))
+        return keras.Model(images, keras.layers.Dense(classes)(keras.layers.Dropout(dropout)(x)))
+
+    monkeypatch.setitem(NETWORKS, "default", build)
+
+
+def settings(data: Path, folder: Path, **options: object) -> TrainSettings:
+    few = {"size": 16, "epochs": 4, "batch_size": 8, "results": folder / "results.json", "output": folder / "train"}
+    return TrainSettings.model_validate({"data": str(data), **few, **options})
+
+
+def results(folder: Path) -> dict[str, object]:
+    return json.loads((folder / "results.json").read_text())  # type: ignore[no-any-return]
+
+
+def test_trains_scores_logs_and_registers(colours: Path, tracked: Path) -> None:
+    assert train.execute(settings(colours, tracked)) == 0
+    summary, output = results(tracked), tracked / "train"
+
+    scores = json.loads((output / "scores.json").read_text())
+    assert scores["accuracy"] > 0.9
+    assert scores["test_images"] == 30
+    per_class = pd.read_csv(output / "per_class.csv")
+    assert per_class["class_name"].tolist() == list(NAMES)
+    assert len(pd.read_csv(output / "history.csv")) == 4
+    assert len(pd.read_csv(output / "mistakes.csv")) == scores["wrong"]
+    assert all((output / name).stat().st_size > 1000 for name in ("confusion.png", "mistakes.png", "model.keras"))
+    assert "macro avg" in (output / "report.txt").read_text()
+    assert not [path.name for path in output.iterdir() if path.name.startswith(".")]
+
+    run = mlflow.get_run(summary["run_id"])
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics["clean/accuracy"] == scores["accuracy"]
+    assert run.data.metrics["clean/class/02/recall"] == per_class["recall"][2]
+    assert {"clean/f1_macro", "clean/mcc", "clean/kappa", "clean/calibration_error"} <= set(run.data.metrics)
+    assert run.data.params["cfg/data_digest"] == "abc"
+    assert {data.tags[0].value for data in run.inputs.dataset_inputs} == {"train", "validation", "test"}
+    curve = mlflow.MlflowClient().get_metric_history(summary["run_id"], "validation/f1_macro")
+    assert [point.step for point in curve] == [0, 1, 2, 3]
+
+    model = mlflow.MlflowClient().get_model_version_by_alias("signs", "champion")
+    assert model.run_id == summary["run_id"]
+    images = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), dtype=np.uint8)
+    served = mlflow.pyfunc.load_model("models:/signs@champion")
+    assert served.metadata.get_input_schema().inputs[0].type == np.uint8
+    logits = served.predict(images)
+    stored = keras.saving.load_model(output / "model.keras", compile=False)
+    np.testing.assert_allclose(logits, stored.predict_on_batch(images.astype(np.float32)), rtol=1e-4, atol=1e-5)
+    assert logits.dtype == np.float32
+    logged = mlflow.get_logged_model(model.model_id or served.metadata.model_id)
+    assert {metric.key for metric in logged.metrics} >= {"clean/accuracy", "clean/class/00/f1"}
+
+
+@pytest.mark.usefixtures("tiny_network")
+def test_an_interrupted_training_is_continued(colours: Path, tracked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipelines.tracking import TrackedRun
+
+    log, steps = TrackedRun.log_metrics, []
+
+    def interrupt(run: TrackedRun, metrics: dict[str, float], step: int | None = None, **more: object) -> None:
+        if "train/loss" in metrics:
+            steps.append(step)
+            if len(steps) == 2:
+                raise KeyboardInterrupt
+        log(run, metrics, step, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(TrackedRun, "log_metrics", interrupt)
+    options = {"register_model": False, "epochs": 3}
+    assert train.execute(settings(colours, tracked, **options)) == 130
+    assert not (tracked / "train" / "model.keras").exists()
+    assert train.execute(settings(colours, tracked, **options, resume=True)) == 0
+    assert steps == [0, 1, 0, 1, 2]
+    history = mlflow.MlflowClient().get_metric_history(str(results(tracked)["run_id"]), "train/loss")
+    assert [point.step for point in history] == [0, 1, 2]
+
+
+def test_other_options_or_data_are_another_training(colours: Path, tmp_path: Path) -> None:
+    """So that --resume never continues what was begun otherwise."""
+    dataset = open_signs(colours)
+    base = settings(colours, tmp_path, resume=True)
+    paths = [_checkpoint(base.model_copy(update=changed), dataset, "float32") for changed in (
+        {}, {"dropout": 0.1}, {"epochs": 5}, {"seed": 1},
+    )]  # fmt: skip
+    paths.append(_checkpoint(base, replace(dataset, digest="other"), "float32"))
+    paths.append(_checkpoint(base, dataset, "bfloat16"))
+    assert len(set(paths)) == len(paths)
+    assert _checkpoint(base.model_copy(update={"register_model": False}), dataset, "float32") == paths[0]
+
+
+def test_without_resume_training_starts_anew(colours: Path, tmp_path: Path) -> None:
+    path = _checkpoint(settings(colours, tmp_path, resume=True, output=tmp_path), open_signs(colours), "float32")
+    path.write_bytes(b"an older training")
+    _checkpoint(settings(colours, tmp_path, output=tmp_path), open_signs(colours), "float32")
+    assert not path.exists()
+
+
+@pytest.mark.usefixtures("tiny_network")
+def test_smoke_test_is_small_and_registers_nothing(colours: Path, tracked: Path) -> None:
+    assert train.execute(settings(colours, tracked, smoke_test=True, epochs=50)) == 0
+    assert len(pd.read_csv(tracked / "train" / "history.csv")) == 2
+    assert not mlflow.search_registered_models()
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_a_data_set_without_a_split_is_refused(split: str, tracked: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = write_prepared(tracked / "partial", counts=COUNTS | {split: 0})
+    assert train.execute(settings(data, tracked)) == 2
+    assert f"no {split} images" in capsys.readouterr().err
+    assert not list((tracked / "train").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"network": "lenet"}, "--network lenet: no such network; choose one of default"),
+        ({"learning_rate": 1e38, "epochs": 3}, "training diverged"),
+    ],
+)
+@pytest.mark.usefixtures("tiny_network")
+def test_wrong_options_are_named(
+    options: dict[str, object], message: str, colours: Path, tracked: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train.execute(settings(colours, tracked, **options)) == 2
+    assert message in capsys.readouterr().err
+    assert results(tracked)["status"] == "failed"
+    runs = mlflow.search_runs(search_all_experiments=True)
+    assert runs["status"].tolist() == ["FAILED"]
