@@ -213,7 +213,7 @@ def table(sizes: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
         ]
     ending = [
         f"Ours in batches of {BATCH}, the peers an image a call, which is their interface; medians, ratios within the",
-        "same round with their quartiles. In a grid: microseconds an image and level, the field drawn once for 10 levels.",
+        "same round with their quartiles. In a grid: microseconds an image and level, 10 levels of one random field.",
         "`*`: RandomBrightnessContrast adds to all three channels alike; ours, imagecorruptions and",
         "HueSaturationValue raise the HSV value, so it is shown and not judged.",
     ]

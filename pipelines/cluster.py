@@ -14,6 +14,7 @@ from pipelines.errors import InputError
 ROOT = Path(__file__).resolve().parent.parent
 LEFT_FOR_TASKS = 0.5
 """CPUs that a pool of actors never takes: reading and driver tasks would starve and the grid would hang."""
+ATTEMPTS = 3
 TASK_CPUS = 0.5
 """CPUs that a light task beside a pool asks for."""
 
@@ -40,15 +41,8 @@ def connect() -> None:
         return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     address = os.environ.get("RAY_ADDRESS")
-    local: dict[str, Any] = {} if address else {"include_dashboard": False}
     try:
-        ray.init(
-            address=address,
-            runtime_env=_runtime_environment(shipped=bool(address)),
-            logging_level=logging.ERROR,
-            log_to_driver=logging.getLogger("pipelines").isEnabledFor(logging.DEBUG),
-            **local,
-        )
+        _start(address, {"include_dashboard": False} if not address else {})
     except ConnectionError as error:
         raise InputError(
             f"RAY_ADDRESS {address}: no Ray cluster answers there ({error}); start it, or unset it"
@@ -57,6 +51,26 @@ def connect() -> None:
     context.enable_progress_bars = False  # a grid and `prepare` each have one of their own
     context.print_on_execution_start = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
+
+
+def _start(address: str | None, options: dict[str, Any]) -> None:
+    """Call `ray.init`, once more where a busy machine did not start Ray within Ray's own limit of 30 s."""
+    import ray
+
+    for attempt in range(ATTEMPTS):
+        try:
+            ray.init(
+                address=address,
+                runtime_env=_runtime_environment(shipped=bool(address)),
+                logging_level=logging.ERROR,
+                log_to_driver=logging.getLogger("pipelines").isEnabledFor(logging.DEBUG),
+                **options,
+            )
+            return
+        except Exception as error:
+            if "timed out during startup" not in str(error) or attempt + 1 == ATTEMPTS:
+                raise
+            ray.shutdown()
 
 
 def _runtime_environment(*, shipped: bool) -> dict[str, Any]:

@@ -66,7 +66,7 @@ class EntryPoint(Generic[S]):
         """Read the command line, do the work, and end the process with an exit code (see the README)."""
         fields = self.settings.model_fields
         own_first = sorted(fields, key=lambda name: name in Settings.model_fields)
-        options: list[click.Parameter] = [_option(name, fields[name]) for name in own_first]
+        options: list[click.Parameter] = [_option(fields[name].alias or name, fields[name]) for name in own_first]
         command = click.Command(
             f"python -m pipelines.{self.name}",
             params=options,

@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 
 REGISTERED_MODEL = "signs"
 CHAMPION = "champion"
+MODEL_FILE = "model.keras"
 SMOKE_LIMIT = 430
 SMOKE_EPOCHS = 2
 SPLITS = ("train", "validation", "test")
@@ -227,7 +228,7 @@ def _write_files(outcome: Outcome, class_names: tuple[str, ...], folder: Path) -
     }
     written = [write_whole(folder / name, text.encode()) for name, text in texts.items()]
     written += [save_png(figure, folder / name) for name, figure in pictures.items()]
-    return [_save_model(outcome.model, folder / "model.keras"), *written]
+    return [_save_model(outcome.model, folder / MODEL_FILE), *written]
 
 
 def _about(outcome: Outcome) -> dict[str, Any]:
@@ -310,7 +311,7 @@ def _summary(outcome: Outcome, folder: Path) -> str:
         "weakest classes: " + ", ".join(f"{row.class_name} (F1 {row.f1:.3f})" for row in weakest.itertuples()),
         f"{about['parameters']:,} parameters, best of {about['epochs']} epochs: {about['best_epoch'] + 1}, "
         f"{about['training_seconds']:.0f} s of training",
-        f"model         {folder / 'model.keras'}",
+        f"model         {folder / MODEL_FILE}",
     ]
     return "\n".join(lines)
 

@@ -1,0 +1,109 @@
+"""Write the figures that README.md quotes between its markers, from the files in results/: none is copied by hand.
+
+Run with `python -m benchmarks.readme`; a test keeps the page and the files together.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "results"
+BEGIN, END = "<!-- results:begin (written by `python -m benchmarks.readme`) -->", "<!-- results:end -->"
+
+
+def main() -> None:
+    """Rewrite the section of README.md between the markers."""
+    page = ROOT / "README.md"
+    page.write_text(with_results(page.read_text()))
+
+
+def with_results(page: str) -> str:
+    """The page with its results section made anew."""
+    before, rest = page.split(BEGIN)
+    return f"{before}{BEGIN}\n{section()}\n{END}{rest.split(END)[1]}"
+
+
+def section() -> str:
+    """All figures as Markdown."""
+    return "\n\n".join([_training(), _grid(), _rendered(), _coverage(), _speed()])
+
+
+def _read(path: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((RESULTS / path).read_text())
+    return content
+
+
+def _training() -> str:
+    scores = _read("gtsrb/train/scores.json")
+    seconds = _read("gtsrb/train/results.json")["seconds"]
+    rows = [
+        ("accuracy", f"{scores['accuracy']:.2%}"),
+        ("balanced accuracy", f"{scores['balanced_accuracy']:.2%}"),
+        ("macro precision / recall / F1", " / ".join(f"{scores[f'{name}_macro']:.4f}" for name in NAMES)),
+        ("Matthews correlation / Cohen's kappa", f"{scores['mcc']:.4f} / {scores['kappa']:.4f}"),
+        ("expected calibration error", f"{scores['calibration_error']:.4f}"),
+        ("wrong", f"{scores['wrong']} of {scores['test_images']:,}"),
+    ]
+    table = "\n".join(f"| {name} | {value} |" for name, value in rows)
+    return (
+        f"**The default network** ({scores['parameters']:,} parameters, trained on 80% of the training tracks in "
+        f"{scores['training_seconds'] / 60:.0f} minutes, {seconds / 60:.0f} with all else, on 2 CPU cores) on the half "
+        f"of the official test set that we hold ({scores['test_images']:,} images; published numbers are for all "
+        f"12,630):\n\n| | |\n|---|---|\n{table}\n\n"
+        "[Every class](results/gtsrb/train/per_class.csv), the [confusion matrix](results/gtsrb/train/confusion.png) "
+        "and the [images that it gets wrong](results/gtsrb/train/mistakes.png)."
+    )
+
+
+NAMES = ("precision", "recall", "f1")
+
+
+def _grid() -> str:
+    table = (RESULTS / "gtsrb/noise_grid/thresholds.md").read_text().strip()
+    seconds = _read("gtsrb/noise_grid/results.json")["seconds"]
+    return (
+        f"**How much noise it stands** (preset `standard`, {seconds / 60:.0f} minutes in all):\n\n{table}\n\n"
+        "![Accuracy against the level of each noise, with the thresholds](results/gtsrb/noise_grid/curves.png)"
+    )
+
+
+def _rendered() -> str:
+    found = _read("rendered_to_real.json")
+    speed = _read("render_speed.json")
+    low, high = found["interval"]
+    return (
+        f"**Rendered signs.** The same kind of network trained on {found['rendered_images']:,} rendered images alone, "
+        f"and on no photograph, names {found['accuracy']:.1%} [{low:.1%}, {high:.1%}] of the real test images "
+        f"(chance: 2.3%). [All 43 beside real ones](results/rendered_contact_sheet.png). Rendering: "
+        f"{speed['images_per_second']:,.0f} images/s on one core."
+    )
+
+
+def _coverage() -> str:
+    scenarios = [one for one in _read("threshold_coverage.json")["scenarios"] if one["bar"]]
+    shares = [one["coverage"] for one in scenarios]
+    seconds = _read("analysis_speed.json")["images_as_groups"]["seconds"]
+    return (
+        f"**Thresholds that hold.** On {scenarios[0]['simulations']:,} simulated observers with known thresholds in each "
+        f"of {len(scenarios)} [scenarios](results/threshold_coverage.json) (300 and 6,000 images, alone and in tracks), "
+        f"the 95% intervals cover the truth in {min(shares):.1%} to {max(shares):.1%}. All curves and thresholds of the "
+        f"standard grid, per class too, take {seconds:.0f} s."
+    )
+
+
+def _speed() -> str:
+    grid, memory, noises = _read("grid_throughput.json"), _read("grid_memory.json"), _read("noise_speed.json")
+    return (
+        f"**Speed** (`make bench`, 2 cores, no GPU). The grid end to end runs at {grid['ratio']:.2f} of the bare forward "
+        f"pass ({grid['grid_predictions_per_second']:,.0f} of {grid['bare_predictions_per_second']:,.0f} images/s). Ten "
+        f"times the images take {memory['ratio']:.2f} times the memory. One core disturbs images "
+        f"{noises['imagecorruptions']['median_ratio']:.1f} times as fast as imagecorruptions (median; worst "
+        f"{noises['imagecorruptions']['worst_ratio']:.1f}) and {noises['albumentations']['median_ratio']:.1f} times as "
+        f"fast as albumentations (worst {noises['albumentations']['worst_ratio']:.1f}): "
+        "[every noise](results/noise_speed.md)."
+    )
+
+
+if __name__ == "__main__":
+    main()

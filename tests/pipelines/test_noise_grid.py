@@ -1,0 +1,105 @@
+import json
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+
+from noise.levels import by_name
+from pipelines.noise_grid import PRESETS, NoiseGridSettings, noise_grid, read_levels
+
+COUNTS = {"train": 9, "validation": 9, "test": 90}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory, write_signs):
+    return write_signs(tmp_path_factory.mktemp("noise-grid") / "colours", counts=COUNTS, group=40)
+
+
+def run(capsys, *argv):
+    with pytest.raises(SystemExit) as ended:
+        noise_grid.command([str(word) for word in argv])
+    return ended.value.code, capsys.readouterr()
+
+
+@pytest.mark.slow
+def test_a_grid_leaves_tables_report_and_metrics(capsys, data, colour_model, tracked, ray_session):
+    output, results = tracked / "out", tracked / "results.json"
+    grid = ["--noise", "gaussian:0:0.5:5,colour_patches:0:1:5,gaussian_blur:0:5:3", "--size", 16]
+    where = ["--data", data, "--model", colour_model, "--output", output, "--results", results]
+    code, said = run(capsys, *grid, *where, "--workers", 1)
+    assert code == 0, said.err
+    assert "colour patches" in said.out
+    assert (output / "report" / "report.html").resolve().as_uri() in said.out
+
+    thresholds = pd.read_csv(output / "thresholds.csv")
+    assert set(thresholds["noise"]) == {"gaussian", "colour_patches", "gaussian_blur"}
+    columns = ["noise", "unit", "criterion", "threshold", "low", "high", "censored", "n", "groups", "method"]
+    assert list(thresholds.columns) == columns
+    patches = thresholds.set_index(["noise", "criterion"]).loc[("colour_patches", "fails")]
+    assert 0 < patches["low"] <= patches["threshold"] <= patches["high"] <= 1
+    assert patches["groups"] == 30
+    blur = thresholds.set_index(["noise", "criterion"]).loc[("gaussian_blur", "fails")]
+    assert blur["censored"] == "above"
+
+    logged = mlflow.get_run(json.loads(results.read_text())["run_id"]).data
+    assert logged.metrics["threshold/colour_patches/fails"] == pytest.approx(patches["threshold"])
+    assert "threshold/gaussian_blur/fails" not in logged.metrics
+    assert logged.tags["censored/gaussian_blur/fails"] == "above"
+    history = mlflow.MlflowClient().get_metric_history(
+        json.loads(results.read_text())["run_id"], "noise/gaussian/accuracy"
+    )
+    assert [point.step for point in history] == [0, 250, 500, 750, 1000]
+    assert history[0].value == 1.0
+
+    rows = pd.read_parquet(output / "predictions" / "noise=gaussian" / "predictions.parquet")
+    assert len(rows) == 90 * 4
+    assert rows["level"].dtype == np.float64
+    metrics = pd.read_parquet(output / "class_metrics.parquet")
+    assert list(metrics.columns) == ["noise", "level", "class", "precision", "recall", "fpr", "f1", "support"]
+
+
+def test_the_catalogue_is_listed_as_text_and_json(capsys):
+    code, said = run(capsys, "--list")
+    assert code == 0
+    assert "gaussian_blur" in said.out
+    code, said = run(capsys, "--list", "--json")
+    listed = {row["name"]: row for row in json.loads(said.out)}
+    assert listed["occlusion"]["unit"] == "share of the area"
+    assert listed["gaussian"]["summary"] == "Add N(0, level^2) to each channel of each pixel."
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--noise", "gausian"], "did you mean gaussian?"),
+        (["--noise", "gaussian:0:2:2"], "level 2 is out of range; choose 0 to 0.5"),
+        (["--noise", ","], "the grid is empty"),
+        (["--preset", "nothing"], "--preset nothing: there is no such grid; choose one of quick, standard"),
+        (["--data", "/nowhere"], "/nowhere"),
+        (["--model", "none.keras"], "--model none.keras: no such file"),
+        (["--size", "32"], "prepared at --size 16, not 32"),
+        (["--pixel-range", "3"], "--pixel-range '3'"),
+    ],
+)
+def test_a_wrong_input_is_one_line_and_code_2(capsys, data, colour_model, tracked, argv, message):
+    given = {"--data": data, "--model": colour_model, "--size": 16, "--noise": "gaussian", "--output": tracked / "out"}
+    given |= dict(zip(argv[::2], argv[1::2], strict=True))
+    if "--preset" in given:
+        del given["--noise"]
+    code, said = run(capsys, *(word for pair in given.items() for word in pair))
+    assert code == 2
+    assert message in said.err
+    assert said.err.count("\n") == 1
+    assert not list((tracked / "out").glob("*"))
+
+
+@pytest.mark.parametrize("preset", sorted(path.stem for path in PRESETS.glob("*.yaml")))
+def test_every_preset_is_a_grid_of_the_catalogue(preset):
+    levels = by_name(read_levels(NoiseGridSettings(preset=preset)))
+    assert len(levels) >= 4
+    assert all(len(values) >= 6 for values in levels.values())
+
+
+def test_a_noise_given_by_name_takes_the_place_of_the_preset():
+    assert list(by_name(read_levels(NoiseGridSettings(preset="standard", noise="speckle:0:1:3")))) == ["speckle"]
