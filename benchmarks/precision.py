@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
 BATCH = 256
 ROUNDS = 3
-TRAINING_IMAGES = 3840
+TRAINING_IMAGES = 1920
 COMMAND = "python -m benchmarks.precision --model MODEL.keras --data ../shared/gtsrb"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
+from collections import defaultdict
 from types import TracebackType
 
 import psutil
@@ -20,6 +20,7 @@ class Watch:
 
     Attributes:
         peak: megabytes by kind of process at the moment when their sum was largest.
+        largest: largest megabytes of each kind of process, whenever that was.
         seconds: processor seconds by kind of process, of those processes that were seen at least once.
         samples: how many times memory was looked at.
     """
@@ -31,6 +32,7 @@ class Watch:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._sample_until_stopped, daemon=True)
         self.peak: dict[str, float] = {}
+        self.largest: dict[str, float] = {}
         self.samples = 0
 
     def __enter__(self) -> Watch:
@@ -46,10 +48,10 @@ class Watch:
     @property
     def seconds(self) -> dict[str, float]:
         """Processor seconds by kind of process."""
-        total: Counter[str] = Counter()
+        total: dict[str, float] = defaultdict(float)
         for kind, spent in self._spent.values():
             total[kind] += spent
-        return {kind: round(spent, 1) for kind, spent in total.most_common()}
+        return {kind: round(spent, 1) for kind, spent in sorted(total.items(), key=lambda item: -item[1])}
 
     def _sample_until_stopped(self) -> None:
         while not self._stop.is_set():
@@ -58,7 +60,7 @@ class Watch:
             self._stop.wait(max(0.0, self._interval - (time.perf_counter() - began)))
 
     def _sample(self) -> None:
-        memory: Counter[str] = Counter()
+        memory: dict[str, float] = defaultdict(float)
         try:
             processes = [self._root, *self._root.children(recursive=True)]
         except psutil.NoSuchProcess:
@@ -73,8 +75,10 @@ class Watch:
             except (psutil.NoSuchProcess, psutil.AccessDenied):
                 continue
         self.samples += 1
+        for kind, size in memory.items():
+            self.largest[kind] = max(self.largest.get(kind, 0.0), round(size, 1))
         if sum(memory.values()) > sum(self.peak.values()):
-            self.peak = {kind: round(size, 1) for kind, size in memory.most_common()}
+            self.peak = {kind: round(size, 1) for kind, size in sorted(memory.items(), key=lambda item: -item[1])}
 
 
 def _kind(name: str, command: list[str]) -> str:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from pipelines.classifier import Classifier
 from pipelines.ingest import DATASET_FILE, ROWS_A_GROUP, ShardWriter
-from pipelines.signs import SPLITS, open_signs, prepared
+from pipelines.signs import open_signs, prepared
+from pipelines.sources.plan import SPLITS
 
 if TYPE_CHECKING:
     from pipelines.signs import SignDataset

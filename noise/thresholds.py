@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _POINT = "isotonic regression, monotone cubic spline"
 _NEWTON_STEPS = 14
 _TINY = 1e-12
+_LEAST_TAIL = 1e-9  # two groups would ask for a tail whose normal quantile is infinite
 _PROBIT_MARGIN = 0.01  # keeps shares of 0 and 1 finite
 
 
@@ -261,7 +262,7 @@ def _expanded_tail(confidence: float, groups: int) -> float:
     if groups < 2:
         return (1 - confidence) / 2
     quantile = stdtrit(groups - 1, (1 + confidence) / 2) * np.sqrt(groups / (groups - 1))
-    return float(ndtr(-quantile))
+    return max(float(ndtr(-quantile)), _LEAST_TAIL)
 
 
 def _censor(levels: Floats, value: float, low: float, high: float, method: str) -> Threshold:

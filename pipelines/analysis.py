@@ -78,7 +78,7 @@ class _Answers:
 
 
 def analyse(
-    predictions: pd.DataFrame,
+    predictions: Mapping[str, pd.DataFrame],
     levels: Mapping[str, Sequence[float]],
     units: Mapping[str, str],
     class_names: Sequence[str],
@@ -88,8 +88,8 @@ def analyse(
     """Measure curves, thresholds and class metrics of every noise of a grid.
 
     Args:
-        predictions: prediction rows (noise, level_index, repeat, image_id, track, label, predicted); the clean
-            images once, under the noise "clean".
+        predictions: of each noise its rows (level_index, repeat, image_id, track, label, predicted); the clean images
+            once, under "clean". Rows are asked for noise by noise, so that only one noise's need be in memory.
         levels: of each noise, from the clean level up.
         units: of each noise's levels.
         class_names: of the C classes; labels are 0..C-1.
@@ -101,14 +101,13 @@ def analyse(
     Raises:
         InputError: if rows are missing or repeated, or if the model is too weak on clean images to have thresholds.
     """
-    images = _clean_images(predictions)
+    images = _clean_images(predictions.get(CLEAN, pd.DataFrame()))
     _check_model(images)
-    by_noise = dict(iter(predictions.groupby("noise", observed=True, sort=False)))
     curves, thresholds, per_class, metrics = [], [], [], []
     for name, noise_levels in levels.items():
-        if name not in by_noise:
+        if name not in predictions:
             raise InputError(f"predictions: no rows of noise {name}; run the grid for it again")
-        answers = _answers(name, units[name], noise_levels, by_noise[name], images)
+        answers = _answers(name, units[name], noise_levels, predictions[name], images)
         scores = _class_scores(answers, images.label, len(class_names))
         curve_rows, threshold_rows = _curve_and_thresholds(answers, images, scores, seed)
         curves.append(curve_rows)
@@ -142,11 +141,10 @@ def write_tables(analysis: Analysis, folder: Path) -> list[Path]:
     return [folder / name for name in tables]
 
 
-def _clean_images(predictions: pd.DataFrame) -> _Images:
-    clean = predictions[predictions["noise"] == CLEAN]
-    index = pd.Index(clean["image_id"])
+def _clean_images(clean: pd.DataFrame) -> _Images:
     if clean.empty:
         raise InputError(f'predictions: no rows of noise "{CLEAN}"; the grid must predict the clean images once')
+    index = pd.Index(clean["image_id"])
     if not index.is_unique:
         raise InputError(f'predictions: image {index[index.duplicated()][0]} twice under noise "{CLEAN}"; keep one row')
     track = clean["track"].fillna("").astype(str).to_numpy(dtype=object)

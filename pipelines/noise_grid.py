@@ -84,7 +84,7 @@ def noise_grid(settings: NoiseGridSettings, run: TrackedRun) -> Results:
         shutil.rmtree(units_folder, ignore_errors=True)
     grid.run(units, classifier, workers, folder=units_folder, batch_size=settings.batch_size)
     predictions = grid.compact(units, units_folder, settings.output / "predictions")
-    analysis = analyse(__import__("pandas").concat(predictions.values()), by_name(levels), by_unit(levels), signs.class_names, seed=settings.seed)
+    analysis = analyse(predictions, by_name(levels), by_unit(levels), signs.class_names, seed=settings.seed)
     measured = Grid(signs, classifier, levels, predictions, analysis, settings.seed)
     return publish(measured, run, settings.output)
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pipelines.signs import SignDataset, Signs
     from pipelines.tracking import TrackedRun
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("pipelines.train")  # __name__ is __main__ under `python -m`
 
 REGISTERED_MODEL = "signs"
 CHAMPION = "champion"
@@ -84,7 +84,7 @@ def train(settings: TrainSettings, run: TrackedRun) -> Results:
     return Results(
         params={"data": dataset.name, "digest": dataset.digest, "parameters": model.count_params()},
         metrics={f"clean/{name}": value for name, value in outcome.scores.metrics().items()},
-        artifacts={path.stem: str(path) for path in files},
+        artifacts={path.name: str(path) for path in files},
         summary=_summary(outcome, settings.output),
     )
 

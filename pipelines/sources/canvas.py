@@ -47,7 +47,7 @@ class Canvas:
     """
 
     size: int
-    scale: float = 1.0
+    scale: tuple[float, float] = (1.0, 1.0)
     offset: tuple[float, float] = (0.0, 0.0)
     weight: float = 1.0
     rgb: NDArray[np.uint8] = field(init=False)
@@ -109,7 +109,7 @@ class Canvas:
         return np.dstack([rgb, alpha])
 
     def _fixed(self, corners: Points) -> NDArray[np.int32]:
-        placed = corners * self.scale + np.asarray(self.offset)
+        placed = corners * np.asarray(self.scale) + np.asarray(self.offset)
         pixels = (placed + EXTENT) / (2 * EXTENT) * (self.size * OVERSAMPLING) - 0.5
         return np.asarray(np.round(pixels * 2**SHIFT), np.int32)
 

@@ -32,7 +32,7 @@ class Look:
     grey: Colour = (96, 96, 98)
     border: float = 0.21
     rim: float = 0.035
-    scale: float = 1.0
+    scale: tuple[float, float] = (1.0, 1.0)
     offset: tuple[float, float] = (0.0, 0.0)
     weight: float = 1.0
     lines: bool = True
@@ -53,7 +53,7 @@ def vary(random: np.random.Generator) -> Look:
         grey=paint(*[float(random.uniform(40, 130))] * 3),
         border=float(random.uniform(0.17, 0.25)),
         rim=float(random.uniform(0.015, 0.06)),
-        scale=float(random.uniform(0.93, 1.08)),
+        scale=(float(random.uniform(0.9, 1.08)), float(random.uniform(0.9, 1.08))),
         offset=(float(random.uniform(-0.03, 0.03)), float(random.uniform(-0.03, 0.03))),
         weight=float(random.uniform(0.7, 1.1)),
         lines=bool(random.random() < 0.5),
@@ -161,7 +161,7 @@ def _speed(text: str, colour: Colour | None = None) -> Callable[[Canvas, Look], 
 
 
 def _stripe(canvas: Canvas, look: Look, colour: Colour) -> None:
-    canvas.scale, canvas.offset = 1.0, (0.0, 0.0)
+    canvas.scale, canvas.offset = (1.0, 1.0), (0.0, 0.0)
     reach, along, across = 0.99 - look.rim, points((1.0, -1.0)) / np.sqrt(2), points((1.0, 1.0)) / np.sqrt(2)
     shifts = np.linspace(-0.17, 0.17, 5) if look.lines else np.array([0.0])
     width = 0.05 if look.lines else 0.34

@@ -22,7 +22,8 @@ from pipelines.sources.gtsrb_classes import CLASS_NAMES
 from pipelines.sources.pictograms import Look, draw_sign, vary
 from pipelines.sources.scene import Image, Scene, draw_scene
 
-MASTER_SIZES = (32, 48, 64, 128, 256)
+DRAWN_SIZE = 128  # smaller ones are shrunk from it
+MASTER_SIZES = (32, 48, 64, DRAWN_SIZE, 256)
 TRIANGLES = frozenset({11, 13, *range(18, 32)})
 MIN_SIZE, MAX_SIZE = 16, 128
 
@@ -135,6 +136,8 @@ def _keyed(seed: int, label: int, text: str) -> np.random.Generator:
 @cache
 def _drawn(label: int, look: int, size: int) -> Image:
     """A premultiplied RGBA drawing (size, size, 4) in 0..1."""
+    if size < DRAWN_SIZE:
+        return np.asarray(cv2.resize(_drawn(label, look, DRAWN_SIZE), (size, size), interpolation=cv2.INTER_AREA))
     style = vary(np.random.default_rng((label, look)))
     return np.asarray(draw_sign(label, size, style).astype(np.float32) / 255.0)
 

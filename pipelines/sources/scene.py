@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-LOOKS = 8  # different drawings of one class
+LOOKS = 12  # different drawings of one class
 Image = NDArray[np.float32]
 
 

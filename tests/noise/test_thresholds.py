@@ -195,6 +195,12 @@ class TestCensoring:
         assert (found.low, found.high) == (0.0, np.inf)
         assert "one group" in found.method
 
+    def test_two_groups_have_the_widest_interval_of_their_draws(self):
+        correct = np.concatenate([_images(30, centre=0.3), _images(30, centre=0.7)])
+        found = estimate_threshold(LEVELS, correct, share=0.5, groups=np.arange(60) // 30)
+        alone = [estimate_threshold(LEVELS, half, share=0.5).value for half in (correct[:30], correct[30:])]
+        assert found.low <= alone[0] < found.value < alone[1] <= found.high
+
 
 class TestRefusals:
     correct = _images(20)

@@ -15,6 +15,10 @@ NAMES = ["stop", "yield", "priority", "never seen"]
 IMAGES = 240
 
 
+def measured(rows: pd.DataFrame, *of: object) -> Analysis:
+    return analyse(dict(iter(rows.groupby("noise"))), *of)
+
+
 def _rows(noise: str, level: float, index: int, predicted: np.ndarray, repeat: int = 0) -> pd.DataFrame:
     images = np.arange(IMAGES)
     return pd.DataFrame(
@@ -52,7 +56,7 @@ def predictions() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def analysis(predictions: pd.DataFrame) -> Analysis:
-    return analyse(predictions, LEVELS, UNITS, NAMES)
+    return measured(predictions, LEVELS, UNITS, NAMES)
 
 
 def _of(predictions: pd.DataFrame, noise: str, index: int) -> pd.DataFrame:
@@ -139,7 +143,7 @@ def test_a_class_that_is_never_right_keeps_its_row(predictions: pd.DataFrame) ->
     blind = predictions.copy()
     relabelled = (blind["label"] == 0) & (blind["image_id"] < "test/00060")
     blind.loc[relabelled, ["label", "predicted"]] = 3, 0
-    row = analyse(blind, LEVELS, UNITS, NAMES).per_class.query("class_name == 'never seen'").iloc[0]
+    row = measured(blind, LEVELS, UNITS, NAMES).per_class.query("class_name == 'never seen'").iloc[0]
     assert np.isnan(row["threshold"])
     assert row["support"] == 20
     assert "not above chance" in row["method"]
@@ -148,30 +152,30 @@ def test_a_class_that_is_never_right_keeps_its_row(predictions: pd.DataFrame) ->
 def test_half_of_two_even_classes_is_chance_and_says_so(predictions: pd.DataFrame) -> None:
     two = predictions[predictions["label"] < 2].copy()
     two["predicted"] = two["predicted"].clip(upper=1)
-    found = analyse(two, LEVELS, UNITS, NAMES[:2]).thresholds.set_index(["noise", "criterion"])
+    found = measured(two, LEVELS, UNITS, NAMES[:2]).thresholds.set_index(["noise", "criterion"])
     assert np.isnan(found.loc[("rows", "fails"), "threshold"])
     assert "not above chance" in found.loc[("rows", "fails"), "method"]
     assert np.isfinite(found.loc[("rows", "begins"), "threshold"])
 
 
 def test_order_of_rows_does_not_matter(predictions: pd.DataFrame, analysis: Analysis) -> None:
-    again = analyse(predictions.sample(frac=1, random_state=2), LEVELS, UNITS, NAMES)
+    again = measured(predictions.sample(frac=1, random_state=2), LEVELS, UNITS, NAMES)
     for name in ("curves", "thresholds", "per_class", "class_metrics"):
         pd.testing.assert_frame_equal(getattr(again, name), getattr(analysis, name))
 
 
 def test_images_without_a_track_are_their_own_groups(predictions: pd.DataFrame) -> None:
-    alone = analyse(predictions.assign(track=""), LEVELS, UNITS, NAMES)
+    alone = measured(predictions.assign(track=""), LEVELS, UNITS, NAMES)
     assert (alone.thresholds["groups"] == IMAGES).all()
     first = predictions["image_id"] < "test/00100"
     mixed = predictions.assign(track=predictions["track"].where(first, ""))
-    assert (analyse(mixed, LEVELS, UNITS, NAMES).thresholds["groups"] == 25 + 140).all()
+    assert (measured(mixed, LEVELS, UNITS, NAMES).thresholds["groups"] == 25 + 140).all()
 
 
 def test_a_noise_that_harms_nothing_is_censored(predictions: pd.DataFrame) -> None:
     clean = predictions[predictions["noise"] == "clean"]
     harmless = [clean.assign(noise="none", level=level, level_index=index) for index, level in ((1, 0.5), (2, 1.0))]
-    found = analyse(pd.concat([clean, *harmless]), {"none": [0.0, 0.5, 1.0]}, {"none": "level"}, NAMES)
+    found = measured(pd.concat([clean, *harmless]), {"none": [0.0, 0.5, 1.0]}, {"none": "level"}, NAMES)
     assert (found.thresholds["censored"] == "above").all()
     assert np.isinf(found.thresholds["threshold"]).all()
     assert found.curves["fitted"].isna().all()
@@ -180,33 +184,33 @@ def test_a_noise_that_harms_nothing_is_censored(predictions: pd.DataFrame) -> No
 class TestBadRows:
     def test_missing_rows(self, predictions: pd.DataFrame) -> None:
         with pytest.raises(InputError, match="--resume"):
-            analyse(predictions.iloc[1:], LEVELS, UNITS, NAMES)
+            measured(predictions.iloc[1:], LEVELS, UNITS, NAMES)
 
     def test_repeated_rows(self, predictions: pd.DataFrame) -> None:
         noisy = predictions[predictions["noise"] == "rows"]
         with pytest.raises(InputError, match="rows instead of"):
-            analyse(pd.concat([predictions, noisy.iloc[:1]]), LEVELS, UNITS, NAMES)
+            measured(pd.concat([predictions, noisy.iloc[:1]]), LEVELS, UNITS, NAMES)
 
     def test_no_clean_images(self, predictions: pd.DataFrame) -> None:
         with pytest.raises(InputError, match="clean"):
-            analyse(predictions[predictions["noise"] != "clean"], LEVELS, UNITS, NAMES)
+            measured(predictions[predictions["noise"] != "clean"], LEVELS, UNITS, NAMES)
 
     def test_a_noise_of_the_grid_without_rows(self, predictions: pd.DataFrame) -> None:
         with pytest.raises(InputError, match="no rows of noise blur"):
-            analyse(predictions[predictions["noise"] != "blur"], LEVELS, UNITS, NAMES)
+            measured(predictions[predictions["noise"] != "blur"], LEVELS, UNITS, NAMES)
 
     def test_an_image_that_clean_lacks(self, predictions: pd.DataFrame) -> None:
         gone = (predictions["noise"] == "clean") & (predictions["image_id"] == "test/00007")
         with pytest.raises(InputError, match="test/00007"):
-            analyse(predictions[~gone], LEVELS, UNITS, NAMES)
+            measured(predictions[~gone], LEVELS, UNITS, NAMES)
 
     def test_levels_of_another_grid(self, predictions: pd.DataFrame) -> None:
         with pytest.raises(InputError, match="level_index"):
-            analyse(predictions, LEVELS | {"rows": LEVELS["rows"][:4]}, UNITS, NAMES)
+            measured(predictions, LEVELS | {"rows": LEVELS["rows"][:4]}, UNITS, NAMES)
 
     def test_a_model_that_is_no_better_than_one_answer(self, predictions: pd.DataFrame) -> None:
         with pytest.raises(InputError, match="constant answer"):
-            analyse(predictions.assign(predicted=0), LEVELS, UNITS, NAMES)
+            measured(predictions.assign(predicted=0), LEVELS, UNITS, NAMES)
 
 
 def test_tables_come_back_from_their_files(analysis: Analysis, tmp_path) -> None:
