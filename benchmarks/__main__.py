@@ -2,8 +2,8 @@
 
     python -m benchmarks [NAME...]
 
-Without names: those that take minutes. The others want a trained model or an hour; they are named in the table's last
-lines, and their results are shown as they lie in results/.
+Without names: those that take minutes. The others need a trained model or an hour; they are named in the last line, and
+their results are shown as they lie in results/.
 """
 
 from __future__ import annotations
@@ -23,13 +23,7 @@ from benchmarks.record import RESULTS
 FOLDER = Path(__file__).resolve().parent
 MINUTES = ("noise_speed", "render_speed", "analysis_speed", "grid_throughput", "grid_memory")
 """What runs without being named, in this order."""
-HELPERS = ("__init__", "__main__", "record", "sample", "processes")
-
-
-def known() -> list[str]:
-    """All benchmarks, the quick ones first."""
-    rest = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in (*HELPERS, *MINUTES))
-    return [*MINUTES, *rest]
+LONGER = ("precision", "rendered_to_real", "threshold_coverage")
 
 
 def run(name: str) -> bool:
@@ -74,13 +68,12 @@ def show() -> None:
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 def main(names: tuple[str, ...]) -> None:
     """Run the benchmarks of these names, or the quick ones."""
-    if unknown := [name for name in names if name not in known()]:
-        raise click.BadParameter(f"{unknown[0]}: choose from {', '.join(known())}")
+    if unknown := [name for name in names if name not in MINUTES + LONGER]:
+        raise click.BadParameter(f"{unknown[0]}: choose from {', '.join(MINUTES + LONGER)}")
     failed = [name for name in names or MINUTES if not run(name)]
     click.echo()
     show()
-    others = [name for name in known() if name not in MINUTES]
-    click.echo(f"\nNot run unless named: {', '.join(others)}")
+    click.echo(f"\nNot run unless named: {', '.join(name for name in LONGER if name not in names)}")
     if failed:
         sys.exit(1)
 

@@ -87,7 +87,7 @@ def main(data: str | None, images: int, noise: str, epochs: int, output: Path) -
     result = {
         "data": signs.name,
         "noise": noise,
-        "peak_ratio": round(ratio, 3),
+        "ratio": round(ratio, 3),
         "grown_mb": grown,
         "once": once,
         f"times_{TIMES}": repeated,

@@ -125,7 +125,7 @@ def run_grid(units: Sequence[grid.Unit], classifier: Classifier, folder: Path, b
         "seconds_in_all": round(ended - began, 1),
         "steady_predictions": steady,
         "steady_seconds": round(done[-1][0] - done[warm][0], 2),
-        "predictions_per_s": round(steady / (done[-1][0] - done[warm][0])),
+        "predictions_per_second": round(steady / (done[-1][0] - done[warm][0])),
         "processor_seconds": watch.seconds,
     }
 
@@ -150,7 +150,7 @@ def profile(units: Sequence[grid.Unit], classifier: Classifier, batch_size: int)
     costs = {row["name"]: round(1e6 * row["noise"] / row["predictions"], 1) for row in rows}
     return {
         "shares": shares,
-        "predictions_per_s_without_ray": round(CORES * predictions / total),
+        "predictions_per_second_without_ray": round(CORES * predictions / total),
         "noise_us_a_prediction": costs,
     }
 
@@ -198,14 +198,15 @@ def main(data: str | None, images: int, preset: str, seconds: float, output: Pat
         first = {unit.noise: unit for unit in reversed(units) if unit.noise != grid.CLEAN}
         profiled = profile(list(first.values()), classifier, settings.batch_size)
     bare = max(best(before)[1], best(after)[1])
-    ratio = ran["predictions_per_s"] / bare
+    ratio = ran["predictions_per_second"] / bare
     result = {
         "data": signs.name,
         "images": sum(signs.counts["test"]),
         "preset": preset,
         "batch_size": settings.batch_size,
-        "bare_images_per_s": bare,
-        "grid_over_bare": round(ratio, 3),
+        "ratio": round(ratio, 3),
+        "grid_predictions_per_second": ran["predictions_per_second"],
+        "bare_predictions_per_second": bare,
         "grid": ran,
         "bare_before": before,
         "bare_after": after,

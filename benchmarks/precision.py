@@ -22,6 +22,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from benchmarks.record import RESULTS, write_result
 from models.augment import SignAugmentation
 from models.cnn import NETWORKS
 from models.fit import Examples, Precision, fit, training_twin
@@ -36,13 +37,12 @@ PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
 BATCH = 256
 ROUNDS = 3
 TRAINING_IMAGES = 1920
-COMMAND = "python -m benchmarks.precision --model MODEL.keras --data ../shared/gtsrb"
 
 
 @click.command()
 @click.option("--model", required=True, type=click.Path(exists=True, path_type=Path), help="A trained .keras file.")
 @click.option("--data", default="../shared/gtsrb", show_default=True, help="A prepared folder or any source.")
-@click.option("--output", default=Path("results/precision.json"), show_default=True, type=click.Path(path_type=Path))
+@click.option("--output", default=RESULTS / "precision.json", show_default=True, type=click.Path(path_type=Path))
 def main(model: Path, data: str, output: Path) -> None:
     """Measure each precision in turn, round by round, so that a slow moment of the machine hits both."""
     logging.basicConfig(level=logging.WARNING)
@@ -53,8 +53,6 @@ def main(model: Path, data: str, output: Path) -> None:
     inference, logits = inference_rates(network, test.image)
     predicted = {precision: found.argmax(axis=1) for precision, found in logits.items()}
     result: dict[str, Any] = {
-        "command": COMMAND,
-        "cpus": os.cpu_count(),
         "network_parameters": network.count_params(),
         "training_images_per_s": rates,
         "inference_images_per_s": inference,
@@ -66,8 +64,7 @@ def main(model: Path, data: str, output: Path) -> None:
         "test_accuracy": {name: round(float(np.mean(found == test.label)), 5) for name, found in predicted.items()},
         "equal_labels": round(float(np.mean(predicted["float32"] == predicted["bfloat16"])), 5),
     }
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(json.dumps(result, indent=2) + "\n")
+    write_result(output, result, packages=("tensorflow", "keras"))
     click.echo(json.dumps(result, indent=2))
 
 

@@ -5,7 +5,6 @@ Run as `python -m benchmarks.render_speed`; writes results/render_speed.json.
 
 import argparse
 import json
-import os
 import statistics
 import sys
 import time
@@ -14,10 +13,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from benchmarks.record import RESULTS, Target, write_result
 from pipelines.sources.gtsrb_classes import CLASS_NAMES
 from pipelines.sources.rendered import render
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 def main() -> None:
@@ -25,18 +23,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=43 * 40, help="images in each round")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--output", type=Path, default=ROOT / "results" / "render_speed.json")
+    parser.add_argument("--output", type=Path, default=RESULTS / "render_speed.json")
     options = parser.parse_args()
     cv2.setNumThreads(1)
     result = {
-        "command": "python -m benchmarks.render_speed " + " ".join(sys.argv[1:]),
         "images_per_round": options.images,
         "rounds": options.rounds,
         "images_per_second": {str(size): _speed(size, options.images, options.rounds) for size in (32, 48, 64)},
     }
-    beside = options.output.with_suffix(".part")
-    beside.write_text(json.dumps(result, indent=2) + "\n")
-    os.replace(beside, options.output)
+    speed = result["images_per_second"]["32"]["processor_median"]
+    target = Target("rendered signs a second on one core at 32 x 32", speed, at_least=1000)
+    write_result(options.output, result, targets=[target], packages=("numpy", "opencv-python-headless"))
     sys.stdout.write(json.dumps(result["images_per_second"]) + "\n")
 
 

@@ -6,7 +6,6 @@ Run as `python -m benchmarks.rendered_to_real --images 43000 --epochs 8`; writes
 import argparse
 import csv
 import io
-import json
 import os
 import sys
 import time
@@ -22,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
+from benchmarks.record import RESULTS, Target, write_result
 from pipelines.sources.gtsrb_classes import CLASS_NAMES
 from pipelines.sources.rendered import render
 
@@ -42,9 +42,9 @@ def main() -> None:
         "seed": options.seed,
         "parameters": model.count_params(),
         "seconds": round(time.perf_counter() - start, 1),
-        "command": "python -m benchmarks.rendered_to_real " + " ".join(sys.argv[1:]),
     }
-    _write(options.output, result)
+    target = Target("accuracy on real test images of a CNN trained on rendered signs", result["accuracy"], at_least=0.6)
+    write_result(options.output, result, targets=[target], packages=("tensorflow", "keras"))
     sys.stdout.write(f"accuracy on {len(labels)} real test images: {result['accuracy']:.4f} ({options.output})\n")
 
 
@@ -119,14 +119,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--real", type=Path, default=ROOT.parent / "shared" / "gtsrb", help="folder of the official archives"
     )
-    parser.add_argument("--output", type=Path, default=ROOT / "results" / "rendered_to_real.json")
+    parser.add_argument("--output", type=Path, default=RESULTS / "rendered_to_real.json")
     return parser.parse_args()
-
-
-def _write(path: Path, result: dict[str, Any]) -> None:
-    beside = path.with_suffix(".part")
-    beside.write_text(json.dumps(result, indent=2) + "\n")
-    beside.replace(path)
 
 
 if __name__ == "__main__":

@@ -21,8 +21,12 @@ REAL = Path(__file__).resolve().parent.parent.parent / "shared" / "gtsrb"
 
 def source(data: str | None) -> SignDataset:
     """The data set of this name; without one the real signs if they lie beside the repository, else rendered ones."""
+    import ray
+
     logging.basicConfig(level=logging.WARNING)
-    return prepared(data or (str(REAL) if REAL.is_dir() else "rendered"))
+    signs = prepared(data or (str(REAL) if REAL.is_dir() else "rendered"))
+    ray.shutdown()  # if it had to be prepared: what is measured next starts from nothing
+    return signs
 
 
 def copy_test(signs: SignDataset, folder: Path, *, images: int, times: int = 1) -> SignDataset:

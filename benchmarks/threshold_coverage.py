@@ -29,6 +29,7 @@ from scipy.optimize import brentq
 from scipy.special import expit, logit, ndtr
 from scipy.stats import binomtest
 
+from benchmarks.record import RESULTS, Target, write_result
 from noise.resampling import Resampled, resample
 from noise.thresholds import crossings, find_threshold
 
@@ -42,7 +43,6 @@ SHARES = (0.9, 0.5)
 SHAPES = ("logistic", "gaussian", "log-gaussian", "square-root-gaussian", "weibull")
 REPLICATES = 1000
 COMPARED = 1000  # simulations in which the plainer intervals are taken too
-COMMAND = "python -m benchmarks.threshold_coverage"
 
 
 @dataclass(frozen=True)
@@ -217,22 +217,23 @@ def _write(path: Path, rows: list[dict[str, Any]]) -> None:
     rows = sorted(rows, key=lambda row: (order[row["name"]], -row["share"]))
     bar = [row["coverage"] for row in rows if row["bar"]]
     content = {
-        "command": COMMAND,
         "interval": "BCa over groups with Student's expansion, and the doubt of interpolation in quadrature",
-        "bar": {"from": 0.935, "to": 0.965, "met": bool(bar) and all(0.935 <= share <= 0.965 for share in bar)},
         "scenarios": rows,
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".part")
-    beside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    os.replace(beside, path)
+    targets = []
+    if bar:
+        targets = [
+            Target("smallest coverage of the 95% threshold intervals", min(bar), at_least=0.935),
+            Target("largest coverage of the 95% threshold intervals", max(bar), at_most=0.965),
+        ]
+    write_result(path, content, targets=targets, packages=("numpy", "scipy"))
 
 
 @click.command()
 @click.option("--simulations", default=4000, show_default=True, help="Simulations of each scenario of the bar.")
 @click.option("--stress-simulations", default=1000, show_default=True, help="Simulations of each stress scenario.")
 @click.option("--workers", default=2, show_default=True, help="Processes.")
-@click.option("--output", default=Path("results/threshold_coverage.json"), type=click.Path(path_type=Path))
+@click.option("--output", default=RESULTS / "threshold_coverage.json", type=click.Path(path_type=Path))
 def main(simulations: int, stress_simulations: int, workers: int, output: Path) -> None:
     """Measure the coverage of threshold intervals; scenarios already in OUTPUT are kept."""
     os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"

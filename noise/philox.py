@@ -56,6 +56,15 @@ def block_of(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> tuple[Any,
     return c0, c1, c2, c3
 
 
+@njit(cache=True, inline="always")
+def _polynomial(coefficients: Any, x: Any) -> Any:
+    """Horner's rule, lowest coefficient first."""
+    value = coefficients[len(coefficients) - 1]
+    for power in range(len(coefficients) - 2, -1, -1):
+        value = value * x + coefficients[power]
+    return value
+
+
 @njit(cache=True, boundscheck=False)
 def words(keys: Words, draw: int, blocks: int) -> Words:
     """Random words for each key.
@@ -110,32 +119,10 @@ def normal(random_words: Words) -> Floats:
             bits[e] = (bits[e] & np.uint32(0x7FFFFF)) | np.uint32(0x3F800000)
         for e in range(half):
             y = floats[e] - np.float32(1.0)
-            p = _L[8]
-            p = p * y + _L[7]
-            p = p * y + _L[6]
-            p = p * y + _L[5]
-            p = p * y + _L[4]
-            p = p * y + _L[3]
-            p = p * y + _L[2]
-            p = p * y + _L[1]
-            p = p * y + _L[0]
-            minus_log = max(np.float32(0.0), -(exponent[e] * _LN2 + y * p))
+            minus_log = max(np.float32(0.0), -(exponent[e] * _LN2 + y * _polynomial(_L, y)))
             radius = np.sqrt(minus_log + minus_log)
             t = np.float32(np.int32(words_of[half + e])) * _PER_TURN
             s = t * t
-            sine = _S[5]
-            sine = sine * s + _S[4]
-            sine = sine * s + _S[3]
-            sine = sine * s + _S[2]
-            sine = sine * s + _S[1]
-            sine = sine * s + _S[0]
-            cosine = _C[6]
-            cosine = cosine * s + _C[5]
-            cosine = cosine * s + _C[4]
-            cosine = cosine * s + _C[3]
-            cosine = cosine * s + _C[2]
-            cosine = cosine * s + _C[1]
-            cosine = cosine * s + _C[0]
-            row[e] = radius * cosine
-            row[half + e] = radius * (t * (np.float32(1.0) - s) * sine)
+            row[e] = radius * _polynomial(_C, s)
+            row[half + e] = radius * (t * (np.float32(1.0) - s) * _polynomial(_S, s))
     return out

@@ -160,7 +160,8 @@ def _fail(message: str, code: int) -> None:
 def _configure_logging(settings: Settings) -> None:
     level = logging.DEBUG if settings.verbose else logging.WARNING if settings.quiet else logging.INFO
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    logging.getLogger("pipelines").setLevel(level)
+    for name in ("pipelines", "__main__"):  # `python -m` runs an entry point under the second name
+        logging.getLogger(name).setLevel(level)
 
 
 def _require_writable(folder: Path) -> None:

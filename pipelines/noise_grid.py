@@ -68,12 +68,14 @@ def noise_grid(settings: NoiseGridSettings, run: TrackedRun) -> Results:
     from pipelines.classifier import open_classifier
     from pipelines.cluster import connect, share_out
     from pipelines.publish import Grid, publish
+    from pipelines.quiet import load_tensorflow
     from pipelines.signs import prepared
 
     levels = read_levels(settings)
     limit = SMOKE_LIMIT if settings.smoke_test else settings.limit
     signs = prepared(settings.data, size=settings.size, seed=settings.seed)
     probes = signs.read("test", limit=256)
+    load_tensorflow()
     classifier = open_classifier(settings.model, probes, signs.class_names, pixel_range=settings.pixel_range)
     connect()
     workers = share_out(settings.workers, settings.cpus_per_worker, settings.gpus_per_worker)

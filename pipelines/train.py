@@ -66,9 +66,12 @@ class TrainSettings(Settings):
 def train(settings: TrainSettings, run: TrackedRun) -> Results:
     """Train a classifier of road signs and score it on the test images."""
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    from pipelines.quiet import load_tensorflow
+    from pipelines.signs import prepared
+
+    load_tensorflow()
     from models.fit import predict_logits
     from models.scores import classification_scores
-    from pipelines.signs import prepared
 
     if settings.smoke_test:
         settings = settings.model_copy(update={"limit": SMOKE_LIMIT, "epochs": SMOKE_EPOCHS, "register_model": False})
