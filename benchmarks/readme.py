@@ -71,12 +71,12 @@ def _grid() -> str:
 def _rendered() -> str:
     found = _read("rendered_to_real.json")
     speed = _read("render_speed.json")
-    low, high = found["interval"]
+    low, high = found["wilson_95"]
     return (
-        f"**Rendered signs.** The same kind of network trained on {found['rendered_images']:,} rendered images alone, "
+        f"**Rendered signs.** The same kind of network trained on {found['train_images']:,} rendered images alone, "
         f"and on no photograph, names {found['accuracy']:.1%} [{low:.1%}, {high:.1%}] of the real test images "
         f"(chance: 2.3%). [All 43 beside real ones](results/rendered_contact_sheet.png). Rendering: "
-        f"{speed['images_per_second']:,.0f} images/s on one core."
+        f"{speed['images_per_second']['32']['processor_median']:,.0f} images/s on one core."
     )
 
 

@@ -19,7 +19,9 @@ class SignAugmentation:
         zoom: Largest relative change of size either way, drawn on a log scale.
         stretch: Largest relative change of height against width either way, drawn on a log scale.
         perspective: Largest shift of a corner along each axis, as a fraction of the side.
-        gain: Largest change of light either way, as a power of two (1.0: half to double).
+        gain: Largest change of light either way, as a power of two (1.0: half to double); what is dark loses
+            shades to rounding, what is bright is clipped, as in a camera.
+        shadow: Share of images over part of which a straight-edged shadow falls.
         contrast: Largest relative change of contrast about the image's mean.
         tint: Largest relative change of one channel against the others.
     """
@@ -29,7 +31,8 @@ class SignAugmentation:
     zoom: float = 0.3
     stretch: float = 0.2
     perspective: float = 0.12
-    gain: float = 0.7
+    gain: float = 1.5
+    shadow: float = 0.3
     contrast: float = 0.5
     tint: float = 0.1
 
@@ -71,7 +74,20 @@ class SignAugmentation:
         mean = images.mean(axis=(1, 2, 3), keepdims=True)
         lit = images.astype(np.float32) * (gain * contrast).astype(np.float32)
         lit += (gain * mean * (1 - contrast)).astype(np.float32)
+        lit *= self._shadows(images.shape, random)[..., None]
+        np.rint(lit, out=lit)
         return np.clip(lit, 0, 255, out=lit)
+
+    def _shadows(self, shape: tuple[int, ...], random: np.random.Generator) -> NDArray[np.float32]:
+        """Light (N, H, W) left by a shadow on one side of a random line, its edge about two pixels wide."""
+        count, height, width, _ = shape
+        angle = random.uniform(0, 2 * np.pi, (count, 1, 1))
+        across = np.cos(angle) * (np.arange(width) - (width - 1) / 2)[None, None, :]
+        down = np.sin(angle) * (np.arange(height) - (height - 1) / 2)[None, :, None]
+        place = random.uniform(-0.35, 0.35, (count, 1, 1)) * min(height, width)
+        shaded = np.clip((across + down - place) / 2 + 0.5, 0, 1)
+        depth = random.uniform(0.3, 0.8, (count, 1, 1)) * (random.random((count, 1, 1)) < self.shadow)
+        return np.asarray(1 - depth * shaded, np.float32)
 
 
 def _log_uniform(largest: float, shape: int | tuple[int, ...], random: np.random.Generator) -> NDArray[np.float64]:

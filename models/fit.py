@@ -47,7 +47,7 @@ def fit(
     validation: Examples,
     *,
     augment: Augment | None = None,
-    epochs: int = 36,
+    epochs: int = 30,
     batch_size: int = 128,
     learning_rate: float = 2e-3,
     weight_decay: float = 0.05,

@@ -1,9 +1,8 @@
 """Structured noises: things that cover the image, or sharpness and light that are lost."""
 
-from functools import reduce
-
 import cv2
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from noise.keyed import KeyedRandom
@@ -36,14 +35,18 @@ def colour_patches(images: Images, level: float, random: KeyedRandom) -> Images:
 def black_rows(images: Images, level: float, random: KeyedRandom) -> Images:
     """Set `level` of the rows, chosen at random, to black."""
     rows = smallest(random.uniform(images.shape[1:2]), level)
-    return np.where(rows[:, :, None, None], np.float32(0), images)
+    blackened = images.copy()
+    blackened[rows] = 0
+    return blackened
 
 
 @noise(family="structured", unit="share of the columns", low=0.0, high=1.0, source=SEED_DOCUMENT)
 def black_columns(images: Images, level: float, random: KeyedRandom) -> Images:
     """Set `level` of the columns, chosen at random, to black."""
     columns = smallest(random.uniform(images.shape[2:3]), level)
-    return np.where(columns[:, None, :, None], np.float32(0), images)
+    blackened = images.copy()
+    blackened.swapaxes(1, 2)[columns] = 0
+    return blackened
 
 
 @noise(family="structured", unit=AREA, low=0.0, high=1.0, source="Zeiler and Fergus 2014, section 4.2")
@@ -74,12 +77,22 @@ def gaussian_blur(images: Images, level: float, _: KeyedRandom) -> Images:
 )
 def brightness(images: Images, level: float, _: KeyedRandom) -> Images:
     """Raise the HSV value (the largest channel) by `level`, up to 1; hue and saturation stay."""
-    value = reduce(np.maximum, np.moveaxis(images, 3, 0))
-    brighter = np.minimum(value + np.float32(level), 1)
-    black = value == 0
-    gain = brighter / np.where(black, np.float32(1), value)
-    brightened: Images = images * gain[..., None] + (black * brighter)[..., None]
+    brightened = np.empty_like(images, order="C")
+    pixels = np.ascontiguousarray(images).reshape(-1, images.shape[3])
+    _brighten(pixels, np.float32(level), brightened.reshape(pixels.shape))
     return brightened
+
+
+@njit(cache=True, boundscheck=False)
+def _brighten(pixels: NDArray[np.float32], level: np.float32, out: NDArray[np.float32]) -> None:
+    """Scale each pixel (P, C) so that its largest channel rises by `level`, up to 1; black becomes grey."""
+    for p in range(pixels.shape[0]):
+        value = np.float32(0.0)
+        for c in range(pixels.shape[1]):
+            value = max(value, pixels[p, c])
+        brighter = min(value + level, np.float32(1.0))
+        for c in range(pixels.shape[1]):
+            out[p, c] = pixels[p, c] * (brighter / value) if value > 0 else brighter
 
 
 def smallest(field: NDArray[np.float32], level: float) -> NDArray[np.bool_]:

@@ -55,9 +55,11 @@ def connect() -> None:
 
 def _start(address: str | None, options: dict[str, Any]) -> None:
     """Call `ray.init`, once more where a busy machine did not start Ray within Ray's own limit of 30 s."""
+    import psutil
     import ray
 
     for attempt in range(ATTEMPTS):
+        before = set(psutil.Process().children(recursive=True))
         try:
             ray.init(
                 address=address,
@@ -71,6 +73,8 @@ def _start(address: str | None, options: dict[str, Any]) -> None:
             if "timed out during startup" not in str(error) or attempt + 1 == ATTEMPTS:
                 raise
             ray.shutdown()
+            for left in set(psutil.Process().children(recursive=True)) - before:
+                left.kill()
 
 
 def _runtime_environment(*, shipped: bool) -> dict[str, Any]:

@@ -43,7 +43,7 @@ class TrainSettings(Settings):
     data: str = Field("rendered", description="A prepared folder, or any source that `prepare` reads.")
     size: int = Field(32, ge=16, description="Side of the images in pixels.")
     network: str = Field("default", description="The network to train.")
-    epochs: int = Field(36, ge=1, description="Most passes over the training images.")
+    epochs: int = Field(30, ge=1, description="Most passes over the training images.")
     batch_size: int = Field(128, ge=2, description="Images a training step.")
     learning_rate: float = Field(2e-3, gt=0, description="Largest learning rate; it warms up, then falls as a cosine.")
     weight_decay: float = Field(0.05, ge=0, description="AdamW's weight decay.")

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -34,7 +36,7 @@ def test_salt_pepper_hits_the_stated_share_half_black_half_white():
 
 def test_salt_pepper_only_spreads_as_the_level_grows():
     changed = [added("salt_pepper", level) != 0 for level in (0.1, 0.3, 0.7)]
-    assert all((small <= large).all() for small, large in zip(changed, changed[1:], strict=False))
+    assert all((small <= large).all() for small, large in pairwise(changed))
 
 
 def test_speckle_grows_with_the_value():

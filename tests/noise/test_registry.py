@@ -95,7 +95,7 @@ def test_another_seed_or_repeat_changes_random_noise():
 
 
 def test_an_unknown_noise_is_named_with_the_nearest_known_one():
-    with pytest.raises(ValueError, match="'gausian' is unknown; did you mean gaussian"):
+    with pytest.raises(ValueError, match=r"'gausian' is unknown; did you mean gaussian\?"):
         noise.find("gausian")
 
 

@@ -1,4 +1,5 @@
 import colorsys
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -27,7 +28,7 @@ def test_patches_cover_exactly_the_stated_area(name, level):
 @pytest.mark.parametrize("name", ["colour_patches", "occlusion", "black_rows", "black_columns"])
 def test_what_is_covered_stays_covered_as_the_level_grows(name):
     covered = [noisy(name, level) != 1 for level in (0.05, 0.2, 0.5, 1.0)]
-    assert all((small <= large).all() for small, large in zip(covered, covered[1:], strict=False))
+    assert all((small <= large).all() for small, large in pairwise(covered))
     assert covered[-1].any(axis=3).all()
 
 

@@ -7,7 +7,7 @@ from pipelines.reports.figures import INK, inline_svg, new_figure, save_png, sho
 def test_nothing_half_written(tmp_path, monkeypatch):
     path = write_whole(tmp_path / "deep" / "file", b"old")
 
-    def fail(self, target):  # noqa: ARG001
+    def fail(self, target):
         raise OSError("disk full")
 
     monkeypatch.setattr("pathlib.Path.replace", fail)

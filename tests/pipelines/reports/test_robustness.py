@@ -61,7 +61,7 @@ def test_page_is_well_formed(html):
         void = {"meta", "line", "path", "circle", "rect", "image", "use"}  # noqa: RUF012
         open: list[str] = []  # noqa: RUF012
 
-        def handle_starttag(self, tag, attrs):  # noqa: ARG002
+        def handle_starttag(self, tag, attrs):
             if tag not in self.void:
                 self.open.append(tag)
 
