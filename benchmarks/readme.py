@@ -85,22 +85,22 @@ def _coverage() -> str:
     shares = [one["coverage"] for one in scenarios]
     seconds = _read("analysis_speed.json")["images_as_groups"]["seconds"]
     return (
-        f"**Thresholds that hold.** On {scenarios[0]['simulations']:,} simulated observers with known thresholds in each "
-        f"of {len(scenarios)} [scenarios](results/threshold_coverage.json) (300 and 6,000 images, alone and in tracks), "
-        f"the 95% intervals cover the truth in {min(shares):.1%} to {max(shares):.1%}. All curves and thresholds of the "
-        f"standard grid, per class too, take {seconds:.0f} s."
+        f"**Thresholds that hold.** On {scenarios[0]['simulations']:,} simulated observers with known thresholds in "
+        f"each of {len(scenarios)} [scenarios](results/threshold_coverage.json) (300 and 6,000 images, alone and in "
+        f"tracks), the 95% intervals cover the truth in {min(shares):.1%} to {max(shares):.1%}. All curves and "
+        f"thresholds of the standard grid, per class too, take {seconds:.0f} s."
     )
 
 
 def _speed() -> str:
     grid, memory, noises = _read("grid_throughput.json"), _read("grid_memory.json"), _read("noise_speed.json")
     return (
-        f"**Speed** (`make bench`, 2 cores, no GPU). The grid end to end runs at {grid['ratio']:.2f} of the bare forward "
-        f"pass ({grid['grid_predictions_per_second']:,.0f} of {grid['bare_predictions_per_second']:,.0f} images/s). Ten "
-        f"times the images take {memory['ratio']:.2f} times the memory. One core disturbs images "
+        f"**Speed** (`make bench`, 2 cores, no GPU). The grid end to end runs at {grid['ratio']:.2f} of the bare "
+        f"forward pass ({grid['grid_predictions_per_second']:,.0f} of {grid['bare_predictions_per_second']:,.0f} "
+        f"images/s). Ten times the images take {memory['ratio']:.2f} times the memory. One core disturbs images "
         f"{noises['imagecorruptions']['median_ratio']:.1f} times as fast as imagecorruptions (median; worst "
-        f"{noises['imagecorruptions']['worst_ratio']:.1f}) and {noises['albumentations']['median_ratio']:.1f} times as "
-        f"fast as albumentations (worst {noises['albumentations']['worst_ratio']:.1f}): "
+        f"{noises['imagecorruptions']['worst_ratio']:.1f}) and {noises['albumentations']['median_ratio']:.1f} times "
+        f"as fast as albumentations (worst {noises['albumentations']['worst_ratio']:.1f}): "
         "[every noise](results/noise_speed.md)."
     )
 

@@ -79,10 +79,10 @@ def mistakes_sheet(
             axes = figure.add_axes((left / width, 1 - (top + tile) / height, tile / width, tile / height))
             axes.imshow(images[index], interpolation="lanczos")
             axes.axis("off")
-            said = f"→ {short_name(class_names[predicted[index]], 19, 1)} {confidence[index]:.2f}"
+            said = f"→ {short_name(class_names[predicted[index]], 22, 1)} {confidence[index]:.2f}"
             axes.text(0, -0.04, short_name(class_names[labels[index]], 23, 1), transform=axes.transAxes,
                       va="top", fontsize=6.5)  # fmt: skip
-            axes.text(0, -0.16, said, transform=axes.transAxes, va="top", fontsize=6.5, color=WRONG)
+            axes.text(0, -0.16, said, transform=axes.transAxes, va="top", fontsize=5.6, color=WRONG)
     return figure
 
 

@@ -82,7 +82,7 @@ def test_zoom_moves_the_spot_along_its_radius() -> None:
 
 def test_no_sign_is_ever_mirrored() -> None:
     """The spot above right of the centre stays there under every view that is drawn."""
-    out = SignAugmentation(shift=0.0)(np.repeat(spot(), 300, axis=0), np.random.default_rng(2))
+    out = SignAugmentation(shift=0.0, gain=0.5, shadow=0.0)(np.repeat(spot(), 300, axis=0), np.random.default_rng(2))
     centres = np.array([centre(image[None]) for image in out])
     assert (centres[:, 0] < 0).all()
     assert (centres[:, 1] > 0).all()
@@ -98,8 +98,19 @@ def test_gain_multiplies_all_pixels_of_an_image() -> None:
 def test_contrast_keeps_the_mean() -> None:
     image = np.tile(np.array([100, 140], np.uint8)[:, None], (20, 8, 4, 3)).reshape(20, 8, 8, 3)
     out = replace(STILL, contrast=0.5)(image, np.random.default_rng(4))
-    np.testing.assert_allclose(out.mean(axis=(1, 2, 3)), 120, rtol=1e-5)
-    assert len(np.unique(np.round(out.std(axis=(1, 2, 3)), 3))) == 20
+    np.testing.assert_allclose(out.mean(axis=(1, 2, 3)), 120, atol=0.5)  # rounded to whole shades
+    assert len(np.unique(out.std(axis=(1, 2, 3)))) > 10
+
+
+def test_a_shadow_falls_on_one_side_of_a_line_in_the_stated_share_of_images() -> None:
+    image = np.full((400, 16, 16, 3), 200, np.uint8)
+    out = replace(STILL, shadow=0.25)(image, np.random.default_rng(5))
+    shaded = out.min(axis=(1, 2, 3)) < 200
+    assert 0.18 < shaded.mean() < 0.32
+    assert (out.max(axis=(1, 2, 3))[shaded] == 200).mean() > 0.95
+    darkest = out[shaded].min(axis=(1, 2, 3))
+    assert darkest.min() >= 0.2 * 200 - 1
+    assert darkest.max() <= 0.7 * 200 + 1
 
 
 @pytest.mark.parametrize("wrong", [np.zeros((32, 32, 3), np.uint8), np.zeros((1, 32, 32, 3), np.float32)])
