@@ -101,7 +101,7 @@ def test_an_unknown_noise_is_named_with_the_nearest_known_one():
 
 @pytest.mark.parametrize("level", [-0.1, 0.51, float("nan")])
 def test_a_level_out_of_range_is_refused(level):
-    with pytest.raises(ValueError, match="out of range; choose 0 to 0.5"):
+    with pytest.raises(ValueError, match=r"out of range; choose 0 to 0\.5"):
         noise.apply("gaussian", natural(), level, image_ids=ids(natural()))
 
 
