@@ -35,7 +35,7 @@ def salt_pepper(images: Images, level: float, random: KeyedRandom) -> Images:
     return np.where(where < level / 2, np.float32(0), salted)
 
 
-@noise(family="random", unit=f"{SIGMA}, relative to the value", low=0.0, high=1.5, source=IMAGENET_C)
+@noise(family="random", unit="sigma, relative to the value", low=0.0, high=1.5, source=IMAGENET_C)
 def speckle(images: Images, level: float, random: KeyedRandom) -> Images:
     """Multiply each channel of each pixel by 1 + N(0, level^2)."""
     return images + images * (np.float32(level) * random.normal(images.shape[1:]))

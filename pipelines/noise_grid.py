@@ -53,9 +53,11 @@ def list_noises(settings: NoiseGridSettings) -> str | None:
     ]
     if settings.json_:
         return json.dumps(rows, indent=2)
+    columns = [(row["name"], row["family"], f"{row['low']:g} to {row['high']:g}", row["unit"]) for row in rows]
+    widths = [max(len(cells[place]) for cells in columns) + 2 for place in range(4)]
     return "\n".join(
-        f"{row['name']:16}{row['family']:12}{row['low']:g} to {row['high']:<5g}{row['unit']:42}{row['summary']}"
-        for row in rows
+        "".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)) + row["summary"]
+        for cells, row in zip(columns, rows, strict=True)
     )
 
 
