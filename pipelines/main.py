@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 class MainSettings(Settings):
     """Options of `main`."""
 
-    data: str = Field("rendered", description="A prepared folder, or any source that `prepare` reads.")
+    data: str = Field("rendered:300", description="A prepared folder, or any source that `prepare` reads.")
     size: int = Field(32, ge=8, description="Side of the images in pixels.")
-    epochs: int = Field(8, ge=1, description="Epochs of training.")
+    epochs: int = Field(10, ge=1, description="Epochs of training.")
     preset: str = Field("quick", description="A named grid: quick or standard; --noise takes its place.")
     noise: str = Field("", description="NAME:LOW:HIGH:COUNT[,...], such as gaussian:0:0.5:11,black_rows:0:1:11.")
     limit: int | None = Field(None, ge=1, description="Use only so many images of each split.")

@@ -32,8 +32,8 @@ logger = logging.getLogger("pipelines.train")  # __name__ is __main__ under `pyt
 REGISTERED_MODEL = "signs"
 CHAMPION = "champion"
 MODEL_FILE = "model.keras"
-SMOKE_LIMIT = 430
-SMOKE_EPOCHS = 2
+SMOKE_LIMIT = 1290
+SMOKE_EPOCHS = 4
 SPLITS = ("train", "validation", "test")
 
 
