@@ -99,7 +99,7 @@ def read_levels(settings: NoiseGridSettings) -> tuple[NoiseLevels, ...]:
     Raises:
         InputError: an unknown preset or noise, a level out of range, an empty grid.
     """
-    from noise.levels import evenly, make_grid, read_grid
+    from noise.levels import make_grid, read_grid
 
     try:
         if settings.noise and not settings.smoke_test:
@@ -110,7 +110,7 @@ def read_levels(settings: NoiseGridSettings) -> tuple[NoiseLevels, ...]:
             raise InputError(f"--preset {settings.preset}: there is no such grid; choose one of {known}")
         import yaml
 
-        return make_grid([(name, evenly(*numbers)) for name, numbers in yaml.safe_load(path.read_text()).items()])
+        return make_grid(list(yaml.safe_load(path.read_text()).items()))
     except ValueError as error:
         raise InputError(f"--noise: {error}") from None
 
