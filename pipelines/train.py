@@ -230,7 +230,7 @@ def _write_files(outcome: Outcome, class_names: tuple[str, ...], folder: Path) -
         "mistakes.png": mistakes_sheet(test.image, test.label, predicted, confidence, class_names),
     }
     written = [write_whole(folder / name, text.encode()) for name, text in texts.items()]
-    written += [save_png(figure, folder / name) for name, figure in pictures.items()]
+    written += [save_png(figure, folder / name, dpi=100) for name, figure in pictures.items()]
     return [_save_model(outcome.model, folder / MODEL_FILE), *written]
 
 
