@@ -19,7 +19,8 @@ def test_mlflow_run_goes_the_whole_way(tracked):
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "SIGN_TO_NOISE_CACHE": str(tracked / "cache"),
     }
-    given = {"data": "rendered:40", "smoke_test": "true", "output": tracked / "out", "results": tracked / "results.json"}
+    given = {"data": "rendered:40", "smoke_test": "true"}
+    given |= {"output": tracked / "out", "results": tracked / "results.json"}
     command = [sys.executable, "-m", "mlflow", "run", str(ROOT), "--env-manager", "local"]
     options = [word for name, value in given.items() for word in ("-P", f"{name}={value}")]
     done = subprocess.run(
