@@ -60,6 +60,7 @@ class EntryPoint(Generic[S]):
 
     def __call__(self, settings: S, run: TrackedRun) -> Results:
         """Do the work inside a run that is already open."""
+        _require_writable(settings.output)
         return self.work(settings, run)
 
     def command(self, argv: Sequence[str] | None = None) -> None:

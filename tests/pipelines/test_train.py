@@ -12,7 +12,7 @@ import pytest
 
 from models.cnn import NETWORKS
 from pipelines.signs import open_signs
-from pipelines.train import TrainSettings, _checkpoint, train
+from pipelines.train import SMOKE_EPOCHS, TrainSettings, _checkpoint, train
 
 NAMES = ("red", "green", "blue")
 COUNTS = {"train": 90, "validation": 30, "test": 30}
@@ -161,7 +161,7 @@ def test_without_resume_training_starts_anew(colours: Path, tmp_path: Path) -> N
 @pytest.mark.usefixtures("tiny_network")
 def test_smoke_test_is_small_and_registers_nothing(colours: Path, tracked: Path) -> None:
     assert train.execute(settings(colours, tracked, smoke_test=True, epochs=50)) == 0
-    assert len(pd.read_csv(tracked / "train" / "history.csv")) == 2
+    assert len(pd.read_csv(tracked / "train" / "history.csv")) == SMOKE_EPOCHS
     assert not mlflow.search_registered_models()
 
 
