@@ -65,7 +65,8 @@ def occlusion(images: Images, level: float, random: KeyedRandom) -> Images:
 )
 def gaussian_blur(images: Images, level: float, _: KeyedRandom) -> Images:
     """Convolve with a Gaussian of sigma `level`; the border is mirrored."""
-    return np.stack([cv2.GaussianBlur(image, (0, 0), level, borderType=cv2.BORDER_REFLECT_101) for image in images])
+    blurred = [cv2.GaussianBlur(image, (0, 0), level, borderType=cv2.BORDER_REFLECT_101) for image in images]
+    return np.stack(blurred).reshape(images.shape)
 
 
 @noise(

@@ -206,17 +206,18 @@ def crossings(levels: Floats, accuracy: Floats, share: float) -> Floats:
 
 def _cross(levels: Floats, curves: Floats, target: Floats, slopes: Floats) -> Floats:
     """Where falling curves (B, L) with slopes (B, L) at the levels reach targets (B,), infinite if nowhere."""
-    below = curves <= target[:, None]
+    below = curves <= target[:, None] + _TINY
     cell = np.maximum(below.argmax(axis=1), 1) - 1
     rows = np.arange(len(curves))
     width = levels[cell + 1] - levels[cell]
     part = _descend(
         curves[rows, cell] - target,
-        curves[rows, cell + 1] - target,
+        np.minimum(curves[rows, cell + 1] - target, 0.0),
         slopes[rows, cell] * width,
         slopes[rows, cell + 1] * width,
     )
-    return np.asarray(np.where(below.any(axis=1), levels[cell] + part * width, np.inf))
+    reached = np.minimum(levels[cell] + part * width, levels[cell + 1])
+    return np.asarray(np.where(below.any(axis=1), reached, np.inf))
 
 
 def _limited_slopes(levels: Floats, curves: Floats) -> Floats:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -129,7 +130,7 @@ def _load(path: Path, name: str) -> Any:
 
     try:
         return keras.saving.load_model(path, compile=False)
-    except (ValueError, OSError, TypeError, KeyError) as error:
+    except (ValueError, OSError, TypeError, KeyError, zipfile.BadZipFile) as error:
         reason = str(error).strip().splitlines()[0]
         raise InputError(f"--model {name}: Keras cannot load it ({reason}); save it as a .keras file") from None
 
@@ -145,7 +146,7 @@ def _check_shapes(model: Any, name: str, image: tuple[int, ...], classes: int) -
             f"--model {name}: it takes images of {_by(wanted[1:])}, the data set has {_by(image)}; "
             "prepare the data at its --size"
         )
-    if not isinstance(given, tuple) or given[-1] != classes:
+    if not isinstance(given, tuple) or len(given) != 2 or given[-1] != classes:
         raise InputError(
             f"--model {name}: it gives {given[-1]} classes, the data set has {classes}; train it on this data"
         )

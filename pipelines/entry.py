@@ -60,7 +60,7 @@ class EntryPoint(Generic[S]):
 
     def __call__(self, settings: S, run: TrackedRun) -> Results:
         """Do the work inside a run that is already open."""
-        _require_writable(settings.output)
+        _require_writable("--output", settings.output)
         return self.work(settings, run)
 
     def command(self, argv: Sequence[str] | None = None) -> None:
@@ -93,7 +93,9 @@ class EntryPoint(Generic[S]):
             if (text := self.answer(settings)) is not None:
                 click.echo(text)
                 return SUCCESS
-            _require_writable(settings.output)
+            _require_writable("--output", settings.output)
+            if settings.results:
+                _require_writable("--results", settings.results.parent)
             with open_run(self.name, settings) as run:
                 run_id = run.run_id
                 results = self.work(settings, run)
@@ -110,7 +112,7 @@ class EntryPoint(Generic[S]):
             click.echo(traceback.format_exc(), err=True)
         else:
             click.echo(summary.strip())
-        if settings.results:
+        if settings.results and settings.results.parent.is_dir():
             _write_results(settings.results, self.name, run_id, code, results, time.perf_counter() - started)
         return code
 
@@ -165,14 +167,14 @@ def _configure_logging(settings: Settings) -> None:
         logging.getLogger(name).setLevel(level)
 
 
-def _require_writable(folder: Path) -> None:
+def _require_writable(option: str, folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".write-test-{os.getpid()}"
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise InputError(f"--output {folder}: cannot write there ({error.strerror}); choose another folder") from None
+        raise InputError(f"{option} {folder}: cannot write there ({error.strerror}); choose another folder") from None
 
 
 def _write_results(path: Path, name: str, run_id: str, code: int, results: Results, seconds: float) -> None:
@@ -186,7 +188,6 @@ def _write_results(path: Path, name: str, run_id: str, code: int, results: Resul
         "artifacts": results.artifacts,
         "seconds": round(seconds, 1),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f"{path.name}.part")
     beside.write_text(json.dumps(document, indent=2, default=str) + "\n")
     beside.replace(path)

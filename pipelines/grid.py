@@ -1,7 +1,8 @@
 """How a grid of noises runs on Ray Data: units of work, a pool of model actors, and resume.
 
 A unit is a shard of images under one noise, all its levels in one pass. Its rows are written to a file of their own,
-named by a hash of all that decides them, so that work once done is never redone.
+named by a hash of model, data, noise, levels, seed and shard, so that work once done is never redone (a noise whose
+code has changed is another noise: give it another name, or run without --resume).
 """
 
 from __future__ import annotations

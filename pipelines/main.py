@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from pipelines.entry import EntryPoint, Results, S, Settings, entry_point
-from pipelines.noise_grid import NoiseGridSettings, noise_grid
+from pipelines.noise_grid import NoiseGridSettings, noise_grid, read_levels
 from pipelines.prepare import PrepareSettings, prepare
 from pipelines.train import MODEL_FILE, TrainSettings, train
 
@@ -19,14 +19,14 @@ class MainSettings(Settings):
     """Options of `main`."""
 
     data: str = Field("rendered:300", description="A prepared folder, or any source that `prepare` reads.")
-    size: int = Field(32, ge=8, description="Side of the images in pixels.")
+    size: int = Field(32, ge=16, description="Side of the images in pixels.")
     epochs: int = Field(10, ge=1, description="Epochs of training.")
     preset: str = Field("quick", description="A named grid: quick or standard; --noise takes its place.")
     noise: str = Field("", description="NAME:LOW:HIGH:COUNT[,...], such as gaussian:0:0.5:11,black_rows:0:1:11.")
     limit: int | None = Field(None, ge=1, description="Use only so many images of each split.")
     workers: int | None = Field(None, ge=1, description="Model actors of the grid.")
     resume: bool = Field(False, description="Keep what an interrupted call with the same --output has done.")
-    smoke_test: bool = Field(False, description="Seconds instead of minutes: few images, one epoch, a small grid.")
+    smoke_test: bool = Field(False, description="A quick look that all works: few images and epochs, a small grid.")
 
 
 @entry_point("main", MainSettings)
@@ -38,10 +38,14 @@ def main(settings: MainSettings, run: TrackedRun) -> Results:
     grid = settings.model_dump(include={"preset", "noise", "workers"})
     subset |= {"data": str(data)}
     grid |= {"model": str(trained / MODEL_FILE)}
+    prepare_settings = PrepareSettings(**common, data=settings.data, output=data)
+    train_settings = TrainSettings(**common, **subset, output=trained, epochs=settings.epochs)
+    grid_settings = NoiseGridSettings(**common, **subset, **grid, output=measured)
+    read_levels(grid_settings)  # a wrong grid is told before the training, not after it
     return _joined(
-        _step(run, prepare, PrepareSettings(**common, data=settings.data, output=data)),
-        _step(run, train, TrainSettings(**common, **subset, output=trained, epochs=settings.epochs)),
-        _step(run, noise_grid, NoiseGridSettings(**common, **subset, **grid, output=measured)),
+        _step(run, prepare, prepare_settings),
+        _step(run, train, train_settings),
+        _step(run, noise_grid, grid_settings),
     )
 
 

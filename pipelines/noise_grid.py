@@ -111,6 +111,8 @@ def read_levels(settings: NoiseGridSettings) -> tuple[NoiseLevels, ...]:
         import yaml
 
         return make_grid(list(yaml.safe_load(path.read_text()).items()))
+    except InputError:
+        raise
     except ValueError as error:
         raise InputError(f"--noise: {error}") from None
 

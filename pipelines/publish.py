@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -51,6 +53,7 @@ def publish(grid: Grid, run: TrackedRun, folder: Path) -> Results:
     """Write the tables, the report and its pictures under `folder`, and log all of it."""
     tables = write_tables(grid.analysis, folder)
     table = write_whole(folder / "thresholds.md", f"{thresholds_markdown(grid.analysis.thresholds)}\n".encode())
+    shutil.rmtree(folder / "report", ignore_errors=True)  # no picture of an earlier grid stays
     pictures = write_robustness_report(
         folder / "report",
         grid.analysis,
@@ -150,7 +153,7 @@ def _about(grid: Grid, run: TrackedRun) -> dict[str, str]:
         "Test images": f"{int(curves['n'].max()):,}",
         "Seed": str(grid.seed),
         "MLflow run": run.run_id,
-        "Command": " ".join([f"python -m pipelines.{run.name}", *sys.argv[1:]]),
+        "Command": shlex.join(["python", "-m", f"pipelines.{Path(sys.argv[0]).stem}", *sys.argv[1:]]),
     }
 
 

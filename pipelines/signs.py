@@ -125,7 +125,7 @@ def open_signs(folder: Path | str) -> SignDataset:
     Raises:
         InputError: it is not one, or its files do not hold what its `dataset.json` says.
     """
-    folder = Path(folder)
+    folder = Path(folder).absolute()  # workers read it from folders of their own
     described = _read_description(folder)
     try:
         signs = SignDataset(
@@ -166,7 +166,9 @@ def prepared(
         return open_signs(ingest(str(data), size=size, crop=crop, seed=seed, output=output))
     signs = open_signs(folder)
     if signs.size != size:
-        raise InputError(f"{folder}: prepared at --size {signs.size}, not {size}: prepare it from its source again")
+        raise InputError(
+            f"{folder}: prepared at --size {signs.size}, not {size}: give that --size, or prepare it again"
+        )
     if crop and not signs.crop:
         raise InputError(f"{folder}: prepared without --crop: prepare it from its source again")
     return signs if output is None else open_signs(copy_prepared(folder, output))

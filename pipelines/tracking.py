@@ -116,7 +116,7 @@ def open_run(name: str, settings: Settings) -> Iterator[TrackedRun]:
         mlflow.set_experiment(settings.experiment)
         os.environ.pop("MLFLOW_EXPERIMENT_ID", None)  # set_experiment leaves it there
     if getattr(settings, "resume", False):
-        _mark_killed_runs(name, settings.output)
+        _mark_killed_runs()
     started = mlflow.start_run(
         run_id=run_id, run_name=None if run_id else name, experiment_id=experiment_id, log_system_metrics=True
     )
@@ -132,7 +132,10 @@ def _tracking_uri() -> str:
 
     uri = os.environ.get("MLFLOW_TRACKING_URI") or str(mlflow.get_tracking_uri())
     if uri.startswith("sqlite:///"):
-        return f"sqlite:///{Path(uri.removeprefix('sqlite:///')).absolute()}"
+        path = Path(uri.removeprefix("sqlite:///")).absolute()
+        if not os.access(path.parent, os.W_OK):
+            raise InputError(f"MLFLOW_TRACKING_URI {uri}: {path.parent} cannot be written; choose another place")
+        return f"sqlite:///{path}"
     if uri.startswith(("http://", "https://")):
         try:
             urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=10).close()
@@ -152,14 +155,14 @@ def _git_commit() -> str:
     return asked.stdout.strip() or "unknown"
 
 
-def _mark_killed_runs(name: str, output: Path) -> None:
-    """Mark FAILED the runs of this output folder whose process no longer lives."""
+def _mark_killed_runs() -> None:
+    """Mark FAILED the runs of ours, nested ones too, that are RUNNING though their process on this host is gone."""
     import mlflow
+    import psutil
 
-    mine = f"tags.entry_point = '{name}' and tags.output = '{output.absolute()}'"
-    query = f"{mine} and attributes.status = 'RUNNING'"
     experiments = [found.experiment_id for found in mlflow.search_experiments()]
-    for run in mlflow.search_runs(experiments, filter_string=query, output_format="list"):
+    running = mlflow.search_runs(experiments, filter_string="attributes.status = 'RUNNING'", output_format="list")
+    for run in running:
         host, pid = run.data.tags.get("process/host"), run.data.tags.get("process/pid", "0")
-        if host == os.uname().nodename and not Path(f"/proc/{pid}").exists():
+        if host == os.uname().nodename and not psutil.pid_exists(int(pid)):
             mlflow.MlflowClient().set_terminated(run.info.run_id, "FAILED")

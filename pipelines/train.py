@@ -176,10 +176,12 @@ def _fit(
         )
     except FloatingPointError as error:
         raise InputError(f"--learning-rate {settings.learning_rate}: training diverged, {error}") from None
+    except ValueError as error:
+        raise InputError(f"{dataset.folder}, --limit {settings.limit}: {error}") from None
 
 
 def _precision(asked: str) -> Precision:
-    """The precision asked for; auto takes half precision only where it was seen to gain (results/precision.json)."""
+    """The precision asked for; auto takes half precision on GPUs with tensor cores alone."""
     import tensorflow as tf
 
     if asked != "auto":

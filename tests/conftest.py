@@ -50,6 +50,8 @@ def tracked(migrated_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     shutil.copy(migrated_database, tmp_path / "mlflow.db")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
+    monkeypatch.setattr("mlflow.tracking.fluent._active_experiment_id", None)  # it is in another test's database
+    monkeypatch.delenv("MLFLOW_EXPERIMENT_ID", raising=False)
     yield tmp_path
     while mlflow.active_run():
         mlflow.end_run()

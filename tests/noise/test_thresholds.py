@@ -282,3 +282,20 @@ def test_psignifit_agrees(centre, spread):
     low, high = fit.confidence_intervals["threshold"]["0.95"]
     assert found.low < high
     assert low < found.high
+
+
+@pytest.mark.parametrize(
+    ("levels", "right", "share"),
+    [
+        ([0.0, 0.016, 0.15], [30, 30, 15], 0.5),
+        ([0.0, 0.1, 0.2, 0.3], [10, 10, 10, 9], 0.9),
+        ([0.0, 0.001, 0.009], [20, 20, 10], 0.5),
+    ],
+)
+def test_a_curve_that_ends_exactly_at_its_target_crosses_at_the_last_level(levels, right, share):
+    """Rounding of the target, or of the last level, must not lose the crossing."""
+    correct = np.arange(31)[:, None] < np.array(right)
+    found = estimate_threshold(levels, correct, share=share)
+    assert found.value == pytest.approx(levels[-1])
+    assert found.censored == ""
+    assert levels[0] <= found.low <= found.value

@@ -90,6 +90,15 @@ def test_files_that_are_no_model_are_named(signs, tmp_path):
         open_classifier(str(broken), probes, signs.class_names)
 
 
+def test_a_damaged_model_file_is_named(signs, colour_model, tmp_path):
+    damaged = tmp_path / "damaged.keras"
+    content = bytearray(colour_model.read_bytes())
+    content[60:300] = bytes(240)
+    damaged.write_bytes(content)
+    with pytest.raises(InputError, match="Keras cannot load it"):
+        open_classifier(str(damaged), signs.read("test"), signs.class_names)
+
+
 def test_a_model_of_other_images_or_classes_is_refused(signs, colour_model, tmp_path):
     probes = signs.read("test")
     with pytest.raises(InputError, match="gives 3 classes, the data set has 2"):

@@ -104,6 +104,13 @@ def test_an_output_folder_that_cannot_be_written_is_named(capsys):
     assert "--output /proc/nowhere: cannot write there" in said.err
 
 
+def test_a_results_file_that_cannot_be_written_is_named_before_the_work(capsys):
+    code, said = run(capsys, "--results", "/proc/nowhere/results.json")
+    assert code == 2
+    assert "--results /proc/nowhere: cannot write there" in said.err
+    assert not runs()
+
+
 @pytest.mark.parametrize("argv", [["--resume"], ["--resume", "true"]])
 def test_a_switch_stands_alone_or_with_its_value(capsys, argv):
     assert run(capsys, *argv)[0] == 0
@@ -121,3 +128,10 @@ def test_a_server_that_does_not_answer_is_named(capsys, monkeypatch):
     code, said = run(capsys)
     assert code == 2
     assert "MLFLOW_TRACKING_URI http://127.0.0.1:9: no MLflow server answers" in said.err
+
+
+def test_a_database_that_cannot_be_written_is_named(capsys, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:////proc/nowhere/mlflow.db")
+    code, said = run(capsys)
+    assert code == 2
+    assert "cannot be written" in said.err
