@@ -63,6 +63,7 @@ def ingest(data: str, *, size: int, crop: bool, seed: int, output: Path | None =
         return folder
     with _written_beside(folder, key) as beside:
         plan = source.plan(seed)
+        _require_one_of_each(plan, source.origin)
         _require_size(size, plan.sizes)
         digest = _write_images(plan, beside, size=size, crop=crop, origin=source.origin)
         description = _describe(source, plan, digest=digest, size=size, crop=crop, seed=seed, key=key)
@@ -87,6 +88,12 @@ def copy_prepared(folder: Path, output: Path) -> Path:
             for path in [*sorted(folder.glob("*.parquet")), folder / DATASET_FILE]:
                 shutil.copyfile(path, beside / path.name)
     return output
+
+
+def _require_one_of_each(plan: Plan, origin: str) -> None:
+    name, times = Counter(str(row["image_id"]) for row in plan.rows).most_common(1)[0]
+    if times > 1:
+        raise InputError(f"{origin}: image {name} is listed {times} times: take the others out")
 
 
 def _key_of(folder: Path) -> str | None:

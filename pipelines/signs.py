@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from pipelines.ingest import DATASET_FILE, copy_prepared, ingest
 from pipelines.sources.plan import SPLITS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     import pyarrow as pa
     from numpy.typing import NDArray
@@ -163,7 +164,7 @@ def prepared(
     """
     folder = Path(data)
     if not (folder / DATASET_FILE).is_file():
-        return open_signs(ingest(str(data), size=size, crop=crop, seed=seed, output=output))
+        return _prepared_whole(lambda: ingest(str(data), size=size, crop=crop, seed=seed, output=output))
     signs = open_signs(folder)
     if signs.size != size:
         raise InputError(
@@ -172,6 +173,17 @@ def prepared(
     if crop and not signs.crop:
         raise InputError(f"{folder}: prepared without --crop: prepare it from its source again")
     return signs if output is None else open_signs(copy_prepared(folder, output))
+
+
+def _prepared_whole(prepare: Callable[[], Path]) -> SignDataset:
+    """Open what was prepared; where files of an earlier call were lost since, prepare it once more."""
+    folder = prepare()
+    try:
+        return open_signs(folder)
+    except InputError:
+        (folder / DATASET_FILE).unlink()
+        shutil.rmtree(folder)
+        return open_signs(prepare())
 
 
 def stratified(image_id: NDArray[np.str_], label: NDArray[np.int64], limit: int) -> NDArray[np.str_]:

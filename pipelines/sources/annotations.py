@@ -70,11 +70,14 @@ def gtsrb_plan(train: Sequence[SignFile], test: Sequence[SignFile], origin: str,
 
 
 def _annotation(row: dict[str, str], image_column: str, where: str) -> Annotation:
-    try:
-        width, height, *roi, label = (int(row[column]) for column in NUMBERS)
-    except (TypeError, ValueError):
-        wrong = next(column for column in NUMBERS if not str(row[column]).strip().isdigit())
-        raise InputError(f"{where}: {wrong} is {row[wrong]!r}: it must be a whole number") from None
+    width, height, *roi, label = (_whole_number(row, column, where) for column in NUMBERS)
     if not 0 <= label < len(CLASS_NAMES):
         raise InputError(f"{where}: ClassId {label} is out of range: GTSRB has the classes 0 to {len(CLASS_NAMES) - 1}")
     return Annotation(row[image_column], width, height, (roi[0], roi[1], roi[2], roi[3]), label)
+
+
+def _whole_number(row: dict[str, str], column: str, where: str) -> int:
+    try:
+        return int(row[column])
+    except (TypeError, ValueError):
+        raise InputError(f"{where}: {column} is {row[column]!r}: it must be a whole number") from None

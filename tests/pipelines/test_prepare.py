@@ -216,3 +216,13 @@ def test_a_wrong_source_ends_with_one_line_and_code_2(tracked):
     assert ended.returncode == 2
     assert ended.stderr.startswith("error: nowhere: no such folder or file")
     assert "Traceback" not in ended.stderr
+
+
+def test_an_image_that_is_listed_twice_is_named(make, tmp_path):
+    files = make.kaggle_files()
+    lines = files["Train.csv"].splitlines(keepends=True)
+    files["Train.csv"] = b"".join([*lines[:2], *lines[1:]])
+    source = make.unpacked(files, tmp_path / "kaggle")
+    with pytest.raises(InputError, match=r"is listed 2 times: take the others out"):
+        prepared(str(source), size=8, output=tmp_path / "prepared")
+    assert not (tmp_path / "prepared").exists()

@@ -139,3 +139,12 @@ def test_ray_reads_the_images_as_arrays(folder, ray_session):
     for name, image in zip(expected.image_id, expected.image, strict=True):
         assert found[name].dtype == np.uint8
         np.testing.assert_array_equal(found[name], image)
+
+
+def test_a_file_that_was_lost_is_made_again(make, tmp_path, in_process):
+    source = make.unpacked(make.class_files(30), tmp_path / "trees")
+    first = prepared(source, size=SIZE, output=tmp_path / "prepared")
+    first.files("test")[0].unlink()
+    again = prepared(source, size=SIZE, output=tmp_path / "prepared")
+    assert again.digest == first.digest
+    assert len(again.read("test")) == sum(again.counts["test"])
