@@ -33,8 +33,7 @@ if TYPE_CHECKING:
 STRIP_SIGNS = 6
 SAMPLED = 120
 """Test images among which the signs of the strips are chosen."""
-CURVES = {"accuracy": "accuracy", "precision_macro": "precision_macro", "recall_macro": "recall_macro"}
-CURVES |= {"f1_macro": "f1_macro", "fpr_macro": "fpr_macro"}
+CURVES = ("accuracy", "precision_macro", "recall_macro", "f1_macro", "fpr_macro")
 
 
 @dataclass(frozen=True)
@@ -125,7 +124,7 @@ def _log_curves(grid: Grid, run: TrackedRun) -> None:
     for row in grid.analysis.curves.to_dict("records"):
         kind = kinds[row["noise"]]
         step = permille(row["level"], kind.low, kind.high)
-        scores = {f"noise/{kind.name}/{name}": float(row[column]) for name, column in CURVES.items()}
+        scores = {f"noise/{kind.name}/{name}": float(row[name]) for name in CURVES}
         by_step.setdefault(step, {}).update(scores)
     for step, metrics in sorted(by_step.items()):
         run.log_metrics(metrics, step=step)

@@ -181,7 +181,6 @@ def _prepared_whole(prepare: Callable[[], Path]) -> SignDataset:
     try:
         return open_signs(folder)
     except InputError:
-        (folder / DATASET_FILE).unlink()
         shutil.rmtree(folder)
         return open_signs(prepare())
 

@@ -1,4 +1,5 @@
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -6,8 +7,6 @@ import keras
 import mlflow
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from models.cnn import NETWORKS
@@ -18,42 +17,9 @@ NAMES = ("red", "green", "blue")
 COUNTS = {"train": 90, "validation": 30, "test": 30}
 
 
-def write_prepared(folder: Path, *, counts: dict[str, int] = COUNTS, size: int = 16) -> Path:
-    """The prepared form of signs of one colour each: a class is easy to tell."""
-    folder.mkdir()
-    for split, count in ((split, count) for split, count in counts.items() if count):
-        random = np.random.default_rng(len(split))
-        labels = np.arange(count) % 3
-        images = random.integers(0, 90, (count, size, size, 3))
-        images[np.arange(count), :, :, labels] += 120
-        columns = {
-            "image_id": [f"{split}/{index:05d}" for index in range(count)],
-            "split": [split] * count,
-            "label": labels,
-            "track": [f"{split}/{index // 3}" for index in range(count)],
-            "width": pa.array([size] * count, pa.int32()),
-            "height": pa.array([size] * count, pa.int32()),
-            "image": pa.FixedShapeTensorArray.from_numpy_ndarray(images.astype(np.uint8)),
-        }
-        pq.write_table(pa.table(columns), folder / f"{split}-00000.parquet")
-    described = {
-        "name": "colours", "class_names": NAMES, "size": size, "source": "here", "digest": "abc", "seed": 0,
-        "validation_share": 0.2, "crop": False, "key": "k", "notes": [],
-        "counts": {split: [count // 3] * 3 for split, count in counts.items()},
-    }  # fmt: skip
-    (folder / "dataset.json").write_text(json.dumps(described))
-    return folder
-
-
-@pytest.fixture(autouse=True)
-def no_experiment_of_another_test(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`mlflow.set_experiment` leaves its id in the environment, where another database would look for it."""
-    monkeypatch.delenv("MLFLOW_EXPERIMENT_ID", raising=False)
-
-
 @pytest.fixture(scope="module")
-def colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_prepared(tmp_path_factory.mktemp("prepared") / "colours")
+def colours(tmp_path_factory: pytest.TempPathFactory, write_signs: Callable[..., Path]) -> Path:
+    return write_signs(tmp_path_factory.mktemp("prepared") / "colours", counts=COUNTS)
 
 
 @pytest.fixture
@@ -166,8 +132,10 @@ def test_smoke_test_is_small_and_registers_nothing(colours: Path, tracked: Path)
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])
-def test_a_data_set_without_a_split_is_refused(split: str, tracked: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    data = write_prepared(tracked / "partial", counts=COUNTS | {split: 0})
+def test_a_data_set_without_a_split_is_refused(
+    split: str, tracked: Path, capsys: pytest.CaptureFixture[str], write_signs: Callable[..., Path]
+) -> None:
+    data = write_signs(tracked / "partial", counts=COUNTS | {split: 0})
     assert train.execute(settings(data, tracked)) == 2
     assert f"no {split} images" in capsys.readouterr().err
     assert not list((tracked / "train").iterdir())
