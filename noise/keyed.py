@@ -7,7 +7,7 @@ of the key: all levels of a curve share their fields (common random numbers).
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from math import prod
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from noise import philox
 
 Floats = NDArray[np.float32]
+T = TypeVar("T")
 
 
 class KeyedRandom:
@@ -29,6 +30,7 @@ class KeyedRandom:
         digests = b"".join(blake2b(f"{prefix}{image}".encode(), digest_size=16).digest() for image in image_ids)
         self._keys = np.frombuffer(digests, "<u4").astype(np.uint32).reshape(-1, 4)
         self._drawn: list[tuple[tuple[object, ...], NDArray[Any]]] = []
+        self._made: dict[int, tuple[Any, int]] = {}
         self._next = 0
 
     def replay(self) -> None:
@@ -50,6 +52,17 @@ class KeyedRandom:
             return low + ((words.astype(np.uint64) * np.uint64(high - low)) >> np.uint64(32)).astype(np.int64)
 
         return self._field(f"integers {low} {high}", shape, between)
+
+    def once(self, make: Callable[[], T]) -> T:
+        """What `make` computes from its own draws (it must draw), computed once for all levels: keep it unchanged."""
+        start = self._next
+        if start not in self._made:
+            value = make()
+            if self._next == start:
+                raise ValueError("once: nothing was drawn; compute what is not random elsewhere, and cache it")
+            self._made[start] = value, self._next
+        value, self._next = self._made[start]
+        return value
 
     def _field(
         self, kind: str, shape: Sequence[int], make: Callable[[NDArray[np.uint32]], NDArray[Any]]

@@ -2,7 +2,9 @@
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import entry_points
 from inspect import getdoc
 from types import MappingProxyType
 from typing import Any
@@ -16,13 +18,21 @@ from noise.keyed import KeyedRandom
 Images = NDArray[np.float32]
 NoiseFunction = Callable[[Images, float, KeyedRandom], Images]
 
+PLUGINS = "sign_to_noise.noises"
+"""Entry-point group: installed packages that name a module here have its noises in the catalogue."""
+JOINT = "__"
+"""Between the names of a composite's parts."""
 CHUNK_BYTES = 1 << 19
 """Float images are disturbed in chunks of this size, so that all steps of a noise stay in the cache."""
 
 
 @dataclass(frozen=True)
 class Noise:
-    """One kind of noise: what it is called, what its level means, and the function that makes it."""
+    """One kind of noise: what it is called, what its level means, and the function that makes it.
+
+    `corruption` names the CIFAR-10-C corruption that this noise stands for, if there is one, and `severities` says
+    which levels are its severities 1 to 5 (Hendrycks and Dietterich 2019).
+    """
 
     name: str
     family: str
@@ -31,6 +41,8 @@ class Noise:
     high: float
     source: str
     function: NoiseFunction
+    corruption: str = ""
+    severities: Mapping[int, float] = field(default_factory=dict)
 
     @property
     def summary(self) -> str:
@@ -49,7 +61,16 @@ class Noise:
 _CATALOGUE: dict[str, Noise] = {}
 
 
-def noise(*, family: str, unit: str, low: float, high: float, source: str) -> Callable[[NoiseFunction], NoiseFunction]:
+def noise(
+    *,
+    family: str,
+    unit: str,
+    high: float,
+    source: str,
+    low: float = 0.0,
+    corruption: str = "",
+    severities: Mapping[int, float] | None = None,
+) -> Callable[[NoiseFunction], NoiseFunction]:
     """Register a function `(images, level, random) -> images` under its own name.
 
     The function gets float32 images (N, H, W, C) in [0, 1] that it must not change, and may return values outside
@@ -58,37 +79,67 @@ def noise(*, family: str, unit: str, low: float, high: float, source: str) -> Ca
     Args:
         family: random, structured, optical, ...
         unit: what a level is, on the [0, 1] scale, in pixels, or as a share of the area.
-        low: the level that changes nothing.
         high: the largest level.
         source: the paper or system that the noise comes from.
+        low: the level that changes nothing.
+        corruption: the CIFAR-10-C corruption that this noise stands for.
+        severities: the levels of that corruption's severities 1 to 5.
     """
 
     def register(function: NoiseFunction) -> NoiseFunction:
         name = function.__name__
-        if name in _CATALOGUE:
-            raise ValueError(f"noise {name} is registered already; choose another name")
-        _CATALOGUE[name] = Noise(name, family, unit, low, high, source, function)
+        if name in _CATALOGUE or JOINT in name:
+            raise ValueError(f"noise {name} is registered already, or has a {JOINT} in its name; choose another name")
+        kind = Noise(name, family, unit, low, high, source, function, corruption, dict(severities or {}))
+        for level in kind.severities.values():
+            kind.check(level)
+        _CATALOGUE[name] = kind
         return function
 
     return register
 
 
 def catalogue() -> Mapping[str, Noise]:
-    """All registered noises by name."""
+    """All registered noises by name, those of installed plug-ins included; composites are made by `find`."""
+    _load_installed()
     return MappingProxyType(_CATALOGUE)
 
 
 def find(name: str) -> Noise:
-    """The noise of this name.
+    """The noise of this name; `a__b` is noise a, then noise b, as one.
 
     Raises:
         ValueError: there is none; near names are suggested.
     """
-    if name not in _CATALOGUE:
-        near = difflib.get_close_matches(name, _CATALOGUE, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(sorted(_CATALOGUE))}"
-        raise ValueError(f"noise {name!r} is unknown; {hint}")
-    return _CATALOGUE[name]
+    known = catalogue()
+    if name in known:
+        return known[name]
+    if JOINT in name:
+        return _compose([find(part) for part in name.split(JOINT)])
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(sorted(known))}"
+    raise ValueError(f"noise {name!r} is unknown; {hint}")
+
+
+@cache
+def _load_installed() -> None:
+    for plugin in entry_points(group=PLUGINS):
+        plugin.load()
+
+
+def _compose(parts: Sequence[Noise]) -> Noise:
+    """Noises in sequence, each on what the one before left, that move along their ranges together."""
+
+    def composite(images: Images, level: float, random: KeyedRandom) -> Images:
+        for part in parts:
+            images = np.clip(part.function(images, part.low + level * (part.high - part.low), random), 0.0, 1.0)
+            images.flags.writeable = False
+        return images
+
+    composite.__doc__ = f"Apply {', then '.join(part.name for part in parts)}, at the same share of their ranges."
+    sources = dict.fromkeys(part.source for part in parts)
+    name, unit = JOINT.join(part.name for part in parts), "share of the parts' ranges"
+    return Noise(name, "composite", unit, 0.0, 1.0, "; ".join(sources), composite)
 
 
 def apply(
