@@ -1,6 +1,16 @@
 """Every way to disturb an image: `apply` one noise of the `catalogue`."""
 
-from noise import random_noise, structured  # noqa: F401  (importing a family registers its noises)
+from noise import (  # noqa: F401  (importing a family registers its noises)
+    geometric,
+    lens,
+    light,
+    optical,
+    procedural,
+    random_noise,
+    structured,
+    vandalism,
+    weather,
+)
 from noise.keyed import KeyedRandom
 from noise.registry import Noise, apply, catalogue, disturb, find, noise
 

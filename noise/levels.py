@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from noise.registry import Noise, find
+from noise.registry import Noise, catalogue, find
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,22 @@ def make_grid(wanted: Sequence[tuple[str, Sequence[float]]]) -> tuple[NoiseLevel
     return tuple(_levels_of(find(name), levels) for name, levels in wanted)
 
 
+def every_noise() -> tuple[NoiseLevels, ...]:
+    """Each noise of the catalogue at its usual levels."""
+    return make_grid([(kind.name, usual_levels(kind)) for kind in _known()])
+
+
+def usual_levels(kind: Noise, count: int = 10) -> tuple[float, ...]:
+    """`count` levels over the whole range, closer together towards the clean image (quadratic)."""
+    shares = np.linspace(0, 1, count + 1)[1:] ** 2
+    return tuple(_short(kind.low + share * (kind.high - kind.low)) for share in shares)
+
+
+def at_severities() -> tuple[NoiseLevels, ...]:
+    """Each noise that stands for a CIFAR-10-C corruption, at the levels of its severities."""
+    return make_grid([(kind.name, list(kind.severities.values())) for kind in _known() if kind.severities])
+
+
 def by_name(grid: Sequence[NoiseLevels]) -> Mapping[str, tuple[float, ...]]:
     """The levels of each noise."""
     return {part.kind.name: part.levels for part in grid}
@@ -54,8 +70,17 @@ def by_unit(grid: Sequence[NoiseLevels]) -> Mapping[str, str]:
 
 
 def evenly(low: float, high: float, count: int) -> tuple[float, ...]:
-    """`count` levels from low to high at equal distances, without the last digits of binary fractions."""
-    return tuple(float(f"{level:.12g}") for level in np.linspace(low, high, count))
+    """`count` levels from low to high at equal distances."""
+    return tuple(_short(level) for level in np.linspace(low, high, count))
+
+
+def _short(level: float) -> float:
+    """Without the last digits of binary fractions."""
+    return float(f"{level:.12g}")
+
+
+def _known() -> list[Noise]:
+    return list(catalogue().values())
 
 
 def _levels_of(kind: Noise, levels: Sequence[float]) -> NoiseLevels:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,9 @@ class Threshold:
         censored: "" | "above" (not reached in range) | "below" (already reached at the first level above `low`;
             then `value` is that level and the truth lies at or under it).
         method: how value and interval were found, in words.
+        sampling_error: standard error that comes of the images being a sample: the floor that no number of levels
+            beats; NaN where the threshold is censored or there is no interval.
+        interpolation_error: how far the threshold depends on how the curve runs between levels; NaN likewise.
     """
 
     value: float
@@ -44,6 +47,8 @@ class Threshold:
     high: float
     censored: str
     method: str
+    sampling_error: float = np.nan
+    interpolation_error: float = np.nan
 
 
 @dataclass(frozen=True)
@@ -127,11 +132,19 @@ def find_threshold(sample: Resampled, *, share: float, confidence: float = 0.95,
     drawn = np.sort(crossings(sample.levels, sample.replicates, share))
     lower, upper = _bca_tails(sample, drawn, value, share, _expanded_tail(confidence, sample.groups))
     low, high = _order_statistic(drawn, lower), _order_statistic(drawn, upper)
-    if np.isfinite(value):
-        doubt = _interpolation_doubt(sample, value, share)
-        low, high = value - float(np.hypot(value - low, doubt)), value + float(np.hypot(high - value, doubt))
     method = f"{_POINT}; BCa interval, {len(drawn)} bootstrap draws of {sample.groups} {sample.unit}"
-    return _censor(sample.levels, value, low, high, method)
+    if np.isinf(value):
+        return _censor(sample.levels, value, low, high, method)
+    doubt = _interpolation_doubt(sample, value, share)
+    low, high = value - float(np.hypot(value - low, doubt)), value + float(np.hypot(high - value, doubt))
+    found = _censor(sample.levels, value, low, high, method)
+    return found if found.censored else replace(found, sampling_error=_spread(drawn), interpolation_error=doubt)
+
+
+def _spread(drawn: Floats) -> float:
+    """Standard deviation of sorted draws from their middle 68%, which draws that are never reached do not spoil."""
+    low, high = ndtr([-1.0, 1.0])
+    return (_order_statistic(drawn, high) - _order_statistic(drawn, low)) / 2
 
 
 def _bca_tails(sample: Resampled, drawn: Floats, value: float, share: float, tail: float) -> tuple[float, float]:
