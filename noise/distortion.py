@@ -322,7 +322,7 @@ def _mean_similarity(moments: Floats) -> float:
     for row in range(moments.shape[1]):
         for column in range(moments.shape[2]):
             x, y = moments[0, row, column], moments[2, row, column]
-            spread = moments[1, row, column] + moments[3, row, column] - x * x - y * y
+            spread = (moments[1, row, column] - x * x) + (moments[3, row, column] - y * y)
             shared = moments[4, row, column] - x * y
             total += (2 * x * y + c1) * (2 * shared + c2) / ((x * x + y * y + c1) * (spread + c2))
     return float(total / (moments.shape[1] * moments.shape[2]))

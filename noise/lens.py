@@ -234,14 +234,11 @@ def _veil(images: Images, place: Floats, level: np.float32, white: Colour) -> Im
 @njit(cache=True, boundscheck=False)
 def _flare(height: int, width: int, place: Floats, ghosts: Floats, colours: Floats) -> Floats:
     """Light (N, H, W, C) of unit intensity around places (N, 2), row and column in shorter sides."""
-    count, side = len(place), np.float32(min(height, width))
+    count, channels, side = len(place), colours.shape[1], np.float32(min(height, width))
     middle, centre = HALF * np.float32(height) / side, HALF * np.float32(width) / side
-    out = np.empty((count, height, width, colours.shape[1]), np.float32)
+    out = np.empty((count, height, width, channels), np.float32)
     for n in range(count):
-        for i in range(height):
-            for j in range(width):
-                y, x = (np.float32(i) + HALF) / side - place[n, 0], (np.float32(j) + HALF) / side - place[n, 1]
-                out[n, i, j] = _star(y, x)
+        _shine(place[n], side, out[n])
         for g in range(len(ghosts)):
             row = side * (place[n, 0] + ghosts[g, 0] * (middle - place[n, 0])) - HALF
             column = side * (place[n, 1] + ghosts[g, 0] * (centre - place[n, 1])) - HALF
@@ -249,14 +246,22 @@ def _flare(height: int, width: int, place: Floats, ghosts: Floats, colours: Floa
             for i in range(max(0, int(np.ceil(row - reach))), min(height - 1, int(np.floor(row + reach))) + 1):
                 for j in range(max(0, int(np.ceil(column - reach))), min(width - 1, int(np.floor(column + reach))) + 1):
                     inside = reach - np.sqrt((np.float32(i) - row) ** 2 + (np.float32(j) - column) ** 2)
-                    out[n, i, j] += np.float32(0.45) * min(max(inside, ZERO), ONE) * colours[g]
+                    light = np.float32(0.45) * min(max(inside, ZERO), ONE)
+                    for c in range(channels):
+                        out[n, i, j, c] += light * colours[g, c]
     return out
 
 
-@njit(cache=True, inline="always")
-def _star(y: np.float32, x: np.float32) -> np.float32:
-    """A round glow, a level streak and a shorter upright one."""
-    glow = np.float32(0.006) / (y * y + x * x + np.float32(0.006))
-    level = np.exp(-np.float32(30.0) * abs(y)) / (ONE + np.float32(3.0) * abs(x))
-    upright = np.exp(-np.float32(40.0) * abs(x)) / (ONE + np.float32(8.0) * abs(y))
-    return np.float32(glow + np.float32(0.6) * level + np.float32(0.3) * upright)
+@njit(cache=True, boundscheck=False)
+def _shine(place: Floats, side: np.float32, out: Floats) -> None:
+    """Set (H, W, C) to a round glow, a level streak and a shorter upright one, all white."""
+    x = (np.arange(out.shape[1]).astype(np.float32) + HALF) / side - place[1]
+    upright, fading = np.float32(0.3) * np.exp(np.float32(-40.0) * np.abs(x)), ONE / (ONE + np.float32(3.0) * np.abs(x))
+    for i in range(out.shape[0]):
+        y = (np.float32(i) + HALF) / side - place[0]
+        level, short = np.float32(0.6) * np.exp(np.float32(-30.0) * abs(y)), ONE / (ONE + np.float32(8.0) * abs(y))
+        for j in range(out.shape[1]):
+            glow = np.float32(0.006) / (y * y + x[j] * x[j] + np.float32(0.006))
+            light = glow + level * fading[j] + upright[j] * short
+            for c in range(out.shape[2]):
+                out[i, j, c] = light

@@ -24,9 +24,9 @@ DEPTH = "optical depth"
 
 FOG_DENSITY = (0.2, 0.5, 0.75, 1.0, 1.5)
 FOG_DECAY = (3.0, 3.0, 2.5, 2.0, 1.75)
-RAIN_HIGH = 1.2
-SNOW_HIGH = 1.2
-SNOW_SEVERITIES = (0.0057, 0.0195, 0.03, 0.0494, 0.0863)
+RAIN_HIGH = 1.0
+SNOW_HIGH = 0.8
+SNOW_SEVERITIES = (0.006, 0.0206, 0.0321, 0.0521, 0.0905)
 SNOW_WHITENING = (0.05, 0.1, 0.1, 0.15, 0.2)
 SHADOW_EDGE = 1 / 32
 """Half the width of a shadow's edge, as a share of the shorter side."""
@@ -154,7 +154,7 @@ def snow(images: Images, level: float, random: KeyedRandom) -> Images:
 
     place, half, radius = random.once(make)
     opacity = np.float32(0.8) * present(radius.shape, level / SNOW_HIGH)
-    shown = transparency(*images.shape[1:3], place, half, radius, opacity)
+    shown = transparency(*images.shape[1:3], place, half, radius, opacity, 0.04)
     whitening = np.interp(level, (0.0, *SNOW_SEVERITIES), (0.0, *SNOW_WHITENING))
     whitened = _whiten(np.ascontiguousarray(images), np.float32(whitening), tint(REC_601, images))
     snowy: Images = lay(whitened, ONE, shown, tint(WHITE, images))
@@ -241,11 +241,13 @@ def present(shape: tuple[int, int], share: float) -> Floats:
 
 
 @njit(cache=True, boundscheck=False)
-def transparency(height: int, width: int, place: Floats, half: Floats, radius: Floats, opacity: Floats) -> Floats:
+def transparency(
+    height: int, width: int, place: Floats, half: Floats, radius: Floats, opacity: Floats, softness: float = 0.0
+) -> Floats:
     """How much of each pixel shows through grains: the product of 1 - opacity over those that cover it.
 
-    A grain is a rectangle around a segment, blurred by a box of a pixel along and across it, so that it keeps its area
-    however thin it is. Lengths are in shorter sides.
+    A grain is a rectangle around a segment, blurred by a box along and across it, of a pixel or more, so that it keeps
+    its area however thin it is. Lengths are in shorter sides.
 
     Args:
         height: of the images, in pixels.
@@ -254,37 +256,40 @@ def transparency(height: int, width: int, place: Floats, half: Floats, radius: F
         half: (N, 2, K) from the middle to an end, not zero.
         radius: (N, K) half the width of the rectangle.
         opacity: (N, K) in [0, 1].
+        softness: width of the blur; less than a pixel counts as one.
 
     Returns:
         (N, H, W) in [0, 1].
     """
     count, number = radius.shape
     side = np.float32(min(height, width))
+    edge = max(side * np.float32(softness), ONE)
     shown = np.ones((count, height, width), np.float32)
     for n in range(count):
         flat = shown[n].reshape(-1)
         for k in range(number):
-            if opacity[n, k] == 0:
+            dark = opacity[n, k]
+            if dark == 0:
                 continue
             a, b = side * place[n, 0, k] - HALF, side * place[n, 1, k] - HALF
-            length = side * np.sqrt(half[n, 0, k] ** 2 + half[n, 1, k] ** 2)
+            length, reach = side * np.sqrt(half[n, 0, k] ** 2 + half[n, 1, k] ** 2), side * radius[n, k]
             da, db = side * half[n, 0, k] / length, side * half[n, 1, k] / length
             lines, columns, line, step = height, width, width, 1
             if abs(da) < abs(db):  # go along the axis that the segment is nearer to
                 a, b, da, db, lines, columns, line, step = b, a, db, da, width, height, 1, width
-            reach = side * radius[n, k]
-            long, wide = min(length + length, ONE), opacity[n, k] * min(reach + reach, ONE)
-            length, reach = length + HALF, reach + HALF
-            tall, span = abs(da) * length + abs(db) * reach, reach / abs(da)
-            number_across = int(span + span) + 1
+            long, wide = min((length + length) / edge, ONE), min((reach + reach) / edge, ONE) * dark
+            length, reach = length + HALF * edge, reach + HALF * edge
+            tall, span, lean = abs(da) * length + abs(db) * reach, reach / abs(da), db / da
+            across = int(span + span) + 1
+            da, db, length, reach = da / edge, db / edge, length / edge, reach / edge
             for i in range(max(0, int(np.ceil(a - tall))), min(lines - 1, int(np.floor(a + tall))) + 1):
                 u = np.float32(i) - a
-                first = int(np.ceil(b + u * (db / da) - span))
-                for j in range(max(first, 0), min(first + number_across, columns)):
+                first = int(np.ceil(b + u * lean - span))
+                for j in range(max(first, 0), min(first + across, columns)):
                     v = np.float32(j) - b
-                    along = min(length - abs(u * da + v * db), long)
-                    across = min(opacity[n, k] * (reach - abs(u * db - v * da)), wide)
-                    flat[i * line + j * step] *= ONE - max(along, ZERO) * max(across, ZERO)
+                    inside = max(min(length - abs(u * da + v * db), long), ZERO)
+                    inside *= max(min((reach - abs(u * db - v * da)) * dark, wide), ZERO)
+                    flat[i * line + j * step] *= ONE - inside
     return shown
 
 
