@@ -18,6 +18,8 @@ ENGSTROM = "Engstrom and others 2019"
 IMAGENET_C = "ImageNet-C, Hendrycks and Dietterich 2019"
 SMOOTHNESS = 0.04
 """Sigma of an elastic displacement field, as a share of the shorter side (CIFAR-10-C, severity 4)."""
+LEAST_SIGMA = 1e-3
+"""Of a Gaussian that changes nothing; OpenCV refuses 0."""
 CORNERS = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], np.float32)
 
 Matrices = NDArray[np.float64]
@@ -45,7 +47,7 @@ def scale(images: Images, level: float, _: KeyedRandom) -> Images:
 
     Details too small for the new size are first removed by a Gaussian of sigma (1 / (1 - level) - 1) / 2.
     """
-    sigma = (1 / (1 - level) - 1) / 2
+    sigma = max((1 / (1 - level) - 1) / 2, LEAST_SIGMA)
     smooth = [cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE) for image in images]
     matrix = np.broadcast_to((1 - level) * np.eye(2)[..., None], (2, 2, len(images)))
     return _affine(np.stack(smooth).reshape(images.shape), matrix)
