@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +15,7 @@ from noise.thresholds import find_curve, find_threshold
 from pipelines.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -27,6 +25,10 @@ if TYPE_CHECKING:
 CLEAN = "clean"
 CRITERIA = {"begins": 0.9, "fails": 0.5}
 ALPHA = 0.05
+THRESHOLD_COLUMNS = [
+    *("noise", "unit", "criterion", "threshold", "low", "high", "censored", "n", "groups", "method"),
+    *("sampling_error", "interpolation_error"),
+]
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,9 @@ class Analysis:
         curves: a row for each noise and level: noise, unit, level, level_index, n, accuracy, low, high, monotone,
             fitted, precision_macro, recall_macro, f1_macro, fpr_macro, mcnemar_p (by Holm's method), significant.
         thresholds: a row for each noise and criterion ("begins", "fails", "significant"): noise, unit, criterion,
-            threshold, low, high, censored, n, groups, method. Infinity where it is not reached; NaN, and the reason as
-            method, where it has no meaning. "significant" is a level of the grid and has no interval (NaN).
+            threshold, low, high, censored, n, groups, method, sampling_error (the floor that no number of levels
+            beats), interpolation_error. Infinity where it is not reached; NaN, and the reason as method, where it has
+            no meaning. "significant" is a level of the grid and has no interval (NaN).
         per_class: the same columns for "fails" after class, class_name and support, of each class's recall.
         class_metrics: a row for each noise, level and class: noise, level, class, precision, recall, fpr, f1, support.
     """
@@ -122,23 +125,15 @@ def analyse(
     )
 
 
-def write_tables(analysis: Analysis, folder: Path) -> list[Path]:
-    """Write the four tables under `folder`, each beside its final name first; returns their paths."""
-    folder.mkdir(parents=True, exist_ok=True)
-    tables = {
-        "curves.csv": analysis.curves,
-        "thresholds.csv": analysis.thresholds,
-        "per_class_thresholds.csv": analysis.per_class,
-        "class_metrics.parquet": analysis.class_metrics,
-    }
-    for name, table in tables.items():
-        beside = folder / f".{name}.part"
-        if name.endswith(".csv"):
-            table.to_csv(beside, index=False)
-        else:
-            table.to_parquet(beside, index=False)
-        os.replace(beside, folder / name)
-    return [folder / name for name in tables]
+def samples(
+    predictions: Mapping[str, pd.DataFrame], levels: Mapping[str, Sequence[float]], *, seed: int = 0
+) -> Iterator[tuple[str, Resampled, float]]:
+    """Of each noise its curve, resampled, and the accuracy of a constant answer; arguments as in `analyse`."""
+    images = _clean_images(predictions.get(CLEAN, pd.DataFrame()))
+    _check_model(images)
+    for name, noise_levels in levels.items():
+        answers = _answers(name, "", noise_levels, predictions[name], images)
+        yield name, _resampled(answers, images, seed), images.chance
 
 
 def _clean_images(clean: pd.DataFrame) -> _Images:
@@ -189,12 +184,20 @@ def _answers(name: str, unit: str, levels: Sequence[float], rows: pd.DataFrame, 
 def _curve_and_thresholds(
     answers: _Answers, images: _Images, scores: pd.DataFrame, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    correct = answers.predicted == images.label[:, None, None]
-    sample = resample(answers.levels, correct, groups=images.group, seed=seed)
+    correct = _correct(answers, images)
+    sample = _resampled(answers, images, seed)
     tests = failing_significantly(answers.levels, correct, alpha=ALPHA)
     total = correct.shape[0] * correct.shape[1]
     fit = fit_psychometric(answers.levels, correct.sum(axis=(0, 1)), total)
     return _curve_table(answers, sample, tests, fit, scores), _threshold_table(answers, sample, tests, images)
+
+
+def _correct(answers: _Answers, images: _Images) -> NDArray[np.bool_]:
+    return np.asarray(answers.predicted == images.label[:, None, None])
+
+
+def _resampled(answers: _Answers, images: _Images, seed: int) -> Resampled:
+    return resample(answers.levels, _correct(answers, images), groups=images.group, seed=seed)
 
 
 def _curve_table(
@@ -231,15 +234,13 @@ def _threshold_table(answers: _Answers, sample: Resampled, tests: Significance, 
             "low": np.nan,
             "high": np.nan,
             "censored": "above" if np.isinf(tests.level) else "",
+            "sampling_error": np.nan,
+            "interpolation_error": np.nan,
             "method": f"exact one-sided McNemar tests against clean, Holm, alpha {ALPHA}: first of two levels in a row",
         }
     )
-    table = pd.DataFrame(rows)
-    table.insert(0, "noise", answers.noise)
-    table.insert(1, "unit", answers.unit)
-    table.insert(7, "n", len(images.label))
-    table.insert(8, "groups", sample.groups)
-    return table
+    known = {"noise": answers.noise, "unit": answers.unit, "n": len(images.label), "groups": sample.groups}
+    return pd.DataFrame([known | row for row in rows])[THRESHOLD_COLUMNS]
 
 
 def _threshold_row(sample: Resampled, criterion: str, chance: float) -> dict[str, object]:
@@ -256,12 +257,14 @@ def _threshold_row(sample: Resampled, criterion: str, chance: float) -> dict[str
         "high": found.high,
         "censored": found.censored,
         "method": found.method,
+        "sampling_error": found.sampling_error,
+        "interpolation_error": found.interpolation_error,
     }
 
 
 def _no_threshold(criterion: str, reason: str) -> dict[str, object]:
-    nothing = {"threshold": np.nan, "low": np.nan, "high": np.nan, "censored": ""}
-    return {"criterion": criterion} | nothing | {"method": reason}
+    nothing = dict.fromkeys(("threshold", "low", "high", "sampling_error", "interpolation_error"), np.nan)
+    return {"criterion": criterion, "censored": "", "method": reason, **nothing}
 
 
 def _class_thresholds(answers: _Answers, images: _Images, class_names: Sequence[str], seed: int) -> pd.DataFrame:
@@ -278,7 +281,7 @@ def _class_thresholds(answers: _Answers, images: _Images, class_names: Sequence[
             "unit": answers.unit,
         }
         rows.append(row | _class_row(answers.levels, correct, images.groups_of(member), 1 / len(class_names), seed))
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows)[["class", "class_name", "support", *THRESHOLD_COLUMNS]]
 
 
 def _class_row(
@@ -289,8 +292,7 @@ def _class_row(
         row = _threshold_row(resample(levels, correct, groups=groups, seed=seed), "fails", chance)
     else:
         row = _no_threshold("fails", "none: no images")
-    method = row.pop("method")
-    return row | {"n": support, "groups": support if groups is None else len(set(groups)), "method": method}
+    return row | {"n": support, "groups": support if groups is None else len(set(groups))}
 
 
 def _class_scores(answers: _Answers, label: Integers, classes: int) -> pd.DataFrame:

@@ -1,8 +1,7 @@
 """How a grid of noises runs on Ray Data: units of work, a pool of model actors, and resume.
 
 A unit is a shard of images under one noise, all its levels in one pass. Its rows are written to a file of their own,
-named by a hash of model, data, noise, levels, seed and shard, so that work once done is never redone (a noise whose
-code has changed is another noise: give it another name, or run without --resume).
+named by a hash of model, data, noise and its code, levels, seed and shard, so that work once done is never redone.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -27,7 +26,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
+    from noise import Noise
     from noise.levels import NoiseLevels
+    from noise.plugins import Plugin
     from pipelines.signs import Shard, SignDataset, Signs
 
 CLEAN = "clean"
@@ -42,9 +43,21 @@ Columns = dict[str, Any]
 log = logging.getLogger(__name__)
 
 
+class Work(Protocol):
+    """A piece of work that an actor does whole, and whose rows go to a file of their own."""
+
+    @property
+    def key(self) -> str:
+        """A hash of all that decides the rows."""
+
+    @property
+    def size(self) -> int:
+        """Rows that come of it."""
+
+
 @dataclass(frozen=True)
 class Unit:
-    """A shard of images under one noise at all its levels (the clean level excepted: it has units of its own)."""
+    """A shard of images under one noise at some levels (the clean level excepted: it has units of its own)."""
 
     noise: str
     levels: tuple[float, ...]
@@ -52,12 +65,22 @@ class Unit:
     seed: int
     shard: Shard
     rows: tuple[int, ...]
+    plugin: Plugin | None
     key: str
 
     @property
-    def predictions(self) -> int:
-        """Rows that this unit makes."""
+    def size(self) -> int:
+        """Rows that this unit makes: one a prediction."""
         return len(self.rows) * len(self.levels)
+
+    def kind(self) -> Noise:
+        """The noise, which may be a plug-in's."""
+        from noise import find
+        from noise.plugins import install
+
+        if self.plugin:
+            install(self.plugin)
+        return find(self.noise)
 
     def images(self) -> Signs:
         """The clean images of this unit."""
@@ -73,9 +96,12 @@ def plan(
     repeats: int = 1,
     limit: int | None = None,
     split: str = "test",
+    plugin: Plugin | None = None,
 ) -> list[Unit]:
     """Cut a grid into units: the clean images first, then shard by shard, noise by noise."""
-    base = f"{classifier.digest}/{classifier.pixel_max}/{signs.digest}/{seed}"
+    from noise.plugins import code_version
+
+    base = f"{classifier.digest}/{classifier.pixel_max}/{signs.digest}/{seed}/{code_version(plugin)}"
     parts = [(CLEAN, (0.0,), 0)] + [
         (part.kind.name, part.levels[1:], repeat) for repeat in range(repeats) for part in grid
     ]
@@ -84,12 +110,28 @@ def plan(
         for noise, levels, repeat in parts:
             content = f"{base}/{noise}/{levels}/{repeat}/{shard.path.name}/{shard.row_group}/{rows}"
             key = blake2b(content.encode(), digest_size=12).hexdigest()
-            units.append(Unit(noise, levels, repeat, seed, shard, rows, key))
+            units.append(Unit(noise, levels, repeat, seed, shard, rows, plugin, key))
     return sorted(units, key=lambda unit: unit.noise != CLEAN)
 
 
-def run(units: Sequence[Unit], classifier: Classifier, workers: Workers, *, folder: Path, batch_size: int) -> None:
-    """Run the units that are not done yet, and leave one Parquet file a unit in `folder`.
+def run(
+    units: Sequence[Work],
+    classifier: Classifier,
+    workers: Workers,
+    *,
+    folder: Path,
+    batch_size: int,
+    actor: type | None = None,
+) -> None:
+    """Do the work that is not done yet, and leave one Parquet file a unit in `folder`.
+
+    Args:
+        units: what is to be done.
+        classifier: whose actors do it.
+        workers: how many, with which resources.
+        folder: of the files, `<key>.parquet`.
+        batch_size: images in one forward pass.
+        actor: takes a whole unit of another kind; by default units are predicted.
 
     Raises:
         RuntimeError: a unit gave another number of rows than it should.
@@ -110,12 +152,13 @@ def run(units: Sequence[Unit], classifier: Classifier, workers: Workers, *, fold
         "num_gpus": workers.gpus or None,
         "fn_constructor_kwargs": settings,
     }
-    if workers.gpus:  # CPU tasks make the next noisy images while the GPU predicts
+    if workers.gpus and actor is None:  # CPU tasks make the next noisy images while the GPU predicts
         noisy = items.map_batches(disturbed, batch_size=1, num_cpus=TASK_CPUS)
         rows = noisy.map_batches(PredictImages, **pool, batch_size=batch_size * BATCHES_A_CALL)
     else:
-        rows = items.map_batches(PredictUnit, **pool, batch_size=1)
-    _collect(rows.iter_batches(batch_size=None, batch_format="pyarrow"), todo, folder)
+        rows = items.map_batches(actor or PredictUnit, **pool, batch_size=1)
+    blocks = rows.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0)  # none waits for the next
+    _collect(blocks, todo, folder)
 
 
 @dataclass(frozen=True)
@@ -139,8 +182,13 @@ class Predictions(Mapping[str, "pd.DataFrame"]):
         return len(self.noises)
 
 
-def compact(units: Sequence[Unit], units_folder: Path, folder: Path) -> Predictions:
-    """Join the units' files into one Parquet file a noise, `noise=<name>/predictions.parquet`, in a stable order."""
+def compact(
+    units: Sequence[Unit], units_folder: Path, folder: Path, levels: Mapping[str, Sequence[float]]
+) -> Predictions:
+    """Join the units' files into one Parquet file a noise, `noise=<name>/predictions.parquet`, in a stable order.
+
+    Rows get their level's place among all `levels` of their noise, whichever unit measured it.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -150,6 +198,8 @@ def compact(units: Sequence[Unit], units_folder: Path, folder: Path) -> Predicti
     for noise in noises:
         files = [units_folder / f"{unit.key}.parquet" for unit in units if unit.noise == noise]
         table = pa.concat_tables(pq.read_table(file) for file in files)
+        places = np.searchsorted(levels.get(noise, (0.0,)), table["level"].to_numpy())
+        table = table.add_column(2, "level_index", pa.array(places.astype(np.int16)))
         order = [("repeat", "ascending"), ("level_index", "ascending"), ("image_id", "ascending")]
         target = beside / f"noise={noise}"
         target.mkdir(parents=True)
@@ -163,11 +213,11 @@ class PredictUnit:
     """An actor that makes the noise and predicts, where the model runs on CPU: images never leave the process."""
 
     def __init__(self, model_file: Any, classifier: Classifier, batch_size: int, threads: int) -> None:
-        self._predict = _load_predictor(model_file, classifier, batch_size, threads)
+        self._predict = load_shared_predictor(model_file, classifier, batch_size, threads)
 
     def __call__(self, batch: Columns) -> Columns:
         """Rows of one unit."""
-        parts = [_rows(part, self._predict(part.pop("image"))) for part in _disturb(_unit(batch))]
+        parts = [_rows(part, self._predict(part.pop("image"))) for part in _disturb(unpack(batch))]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
@@ -175,7 +225,7 @@ class PredictImages:
     """An actor that only predicts, where the model runs on GPU: tasks on CPUs make its images."""
 
     def __init__(self, model_file: Any, classifier: Classifier, batch_size: int, threads: int) -> None:
-        self._predict = _load_predictor(model_file, classifier, batch_size, threads)
+        self._predict = load_shared_predictor(model_file, classifier, batch_size, threads)
 
     def __call__(self, batch: Columns) -> Columns:
         """Rows of a block of noisy images."""
@@ -185,15 +235,16 @@ class PredictImages:
 
 def disturbed(batch: Columns) -> Iterator[Columns]:
     """The noisy images of one unit, a slice at a time, with the columns of their rows."""
-    yield from _disturb(_unit(batch))
+    yield from _disturb(unpack(batch))
 
 
-def _unit(batch: Columns) -> Unit:
-    unit: Unit = pickle.loads(batch["unit"][0])  # noqa: S301  (made by `run`)
-    return unit
+def unpack(batch: Columns) -> Any:
+    """The one piece of work of a batch."""
+    return pickle.loads(batch["unit"][0])  # noqa: S301  (made by `run`)
 
 
-def _load_predictor(model_file: Any, classifier: Classifier, batch_size: int, threads: int) -> Predictor:
+def load_shared_predictor(model_file: Any, classifier: Classifier, batch_size: int, threads: int) -> Predictor:
+    """The predictor of an actor, whose model file is in Ray's object store or at hand."""
     import ray
 
     content = ray.get(model_file) if isinstance(model_file, ray.ObjectRef) else model_file
@@ -211,7 +262,7 @@ def _shards(signs: SignDataset, split: str, limit: int | None) -> Iterator[tuple
 
 def _disturb(unit: Unit) -> Iterator[Columns]:
     """Columns of a unit's rows with their images, in slices that fit in memory."""
-    import noise
+    from noise import disturb
 
     signs = unit.images()
     step = max(1, SLICE_BYTES // (signs.image[0].nbytes * len(unit.levels)))
@@ -220,20 +271,17 @@ def _disturb(unit: Unit) -> Iterator[Columns]:
         if unit.noise == CLEAN:
             levels = part.image[None]
         else:
-            kind = noise.find(unit.noise)
-            ids = part.image_id.tolist()
-            levels = noise.disturb(kind, part.image, unit.levels, image_ids=ids, seed=unit.seed, repeat=unit.repeat)
+            names = part.image_id.tolist()
+            levels = disturb(unit.kind(), part.image, unit.levels, image_ids=names, seed=unit.seed, repeat=unit.repeat)
         yield _columns(unit, part, levels)
 
 
 def _columns(unit: Unit, signs: Signs, images: NDArray[np.uint8]) -> Columns:
     count, levels = len(signs), len(unit.levels)
-    first = 0 if unit.noise == CLEAN else 1
     return {
         "unit": np.full(count * levels, unit.key),
         "noise": np.full(count * levels, unit.noise),
         "level": np.repeat(np.asarray(unit.levels, np.float64), count),
-        "level_index": np.repeat(np.arange(first, first + levels, dtype=np.int16), count),
         "repeat": np.full(count * levels, unit.repeat, np.int16),
         "image_id": np.tile(signs.image_id, levels),
         "track": np.tile(signs.track, levels),
@@ -256,7 +304,7 @@ def _rows(columns: Columns, scores: NDArray[np.float32]) -> Columns:
     }
 
 
-def _collect(blocks: Iterable[pa.Table], todo: dict[str, Unit], folder: Path) -> None:
+def _collect(blocks: Iterable[pa.Table], todo: Mapping[str, Work], folder: Path) -> None:
     """Write each unit when all its rows have come: beside its place first, so that a file is always whole."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -265,17 +313,17 @@ def _collect(blocks: Iterable[pa.Table], todo: dict[str, Unit], folder: Path) ->
 
     folder.mkdir(parents=True, exist_ok=True)
     waiting: dict[str, list[pa.Table]] = {}
-    total = sum(unit.predictions for unit in todo.values())
+    total = sum(unit.size for unit in todo.values())
     with tqdm(total=total, unit=" predictions", unit_scale=True, disable=not sys.stderr.isatty()) as bar:
         for block in blocks:
             bar.update(len(block))
             for key in pc.unique(block["unit"]).to_pylist():
                 parts = waiting.setdefault(key, [])
                 parts.append(block.filter(pc.equal(block["unit"], key)).drop_columns(["unit"]))
-                if (have := sum(len(part) for part in parts)) < todo[key].predictions:
+                if (have := sum(len(part) for part in parts)) < todo[key].size:
                     continue
-                if have > todo[key].predictions:
-                    raise RuntimeError(f"unit {key} gave {have} rows instead of {todo[key].predictions}")
+                if have > todo[key].size:
+                    raise RuntimeError(f"unit {key} gave {have} rows instead of {todo[key].size}")
                 beside = folder / f"{key}.part"
                 pq.write_table(pa.concat_tables(waiting.pop(key)), beside)
                 beside.replace(folder / f"{key}.parquet")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -14,6 +13,7 @@ from pipelines.errors import InputError
 
 if TYPE_CHECKING:
     from noise.levels import NoiseLevels
+    from noise.plugins import Plugin
     from pipelines.tracking import TrackedRun
 
 PRESETS = Path(__file__).with_name("presets")
@@ -27,11 +27,19 @@ class NoiseGridSettings(Settings):
     data: str = Field("rendered", description="A prepared folder, or any source that `prepare` reads.")
     size: int = Field(32, ge=8, description="Side of the images in pixels: noise is added at this size.")
     noise: str = Field("", description="NAME:LOW:HIGH:COUNT[,...], such as gaussian:0:0.5:11,black_rows:0:1:11.")
-    preset: str = Field("standard", description="A named grid: quick or standard; --noise takes its place.")
+    preset: str = Field(
+        "standard",
+        description="A named grid: quick, standard, weather, cifar-c or all; --noise takes its place.",
+    )
+    plugin: str = Field("", description="A Python file that registers noises of your own (README: Your own noise).")
+    refine: bool = Field(False, description="Start with few levels and add more where the thresholds are.")
+    bisect: int = Field(0, ge=0, le=20, description="Halvings of each image's own smallest failing level.")
     repeats: int = Field(1, ge=1, description="Independent draws of each noise for each image.")
     limit: int | None = Field(None, ge=1, description="Use only so many test images, stratified by class.")
     pixel_range: Literal["auto", "255", "1"] = Field("auto", description="What white is in the model's input.")
-    batch_size: int = Field(256, ge=1, description="Images in one forward pass.")
+    batch_size: int | None = Field(
+        None, ge=1, description="Images in one forward pass; by default 64 on CPUs, 256 on GPUs."
+    )
     workers: int | None = Field(None, ge=1, description="Model actors; by default as many as the cluster holds.")
     cpus_per_worker: int = Field(1, ge=1, description="CPU threads of each.")
     gpus_per_worker: float = Field(0.0, ge=0, description="GPUs, or a share of one, of each.")
@@ -40,6 +48,14 @@ class NoiseGridSettings(Settings):
     list: bool = Field(False, description="Print the noises and exit.")
     json_: bool = Field(False, alias="json", description="With --list: as JSON.")
 
+    @property
+    def images_a_batch(self) -> int:
+        """Images in one forward pass: small batches stay in a CPU's cache, large ones fill a GPU."""
+        return self.batch_size or (256 if self.gpus_per_worker else 64)
+
+
+COLUMNS = ("name", "family", "unit", "low", "high", "source", "summary", "corruption", "severities")
+
 
 def list_noises(settings: NoiseGridSettings) -> str | None:
     """The catalogue as text or JSON, if it was asked for."""
@@ -47,10 +63,8 @@ def list_noises(settings: NoiseGridSettings) -> str | None:
         return None
     from noise import catalogue
 
-    rows = [
-        {name: getattr(kind, name) for name in ("name", "family", "unit", "low", "high", "source", "summary")}
-        for kind in catalogue().values()
-    ]
+    read_plugin(settings)
+    rows = [{name: getattr(kind, name) for name in COLUMNS} for kind in catalogue().values()]
     if settings.json_:
         return json.dumps(rows, indent=2)
     columns = [(row["name"], row["family"], f"{row['low']:g} to {row['high']:g}", row["unit"]) for row in rows]
@@ -64,33 +78,50 @@ def list_noises(settings: NoiseGridSettings) -> str | None:
 @entry_point("noise_grid", NoiseGridSettings, answer=list_noises)
 def noise_grid(settings: NoiseGridSettings, run: TrackedRun) -> Results:
     """Find how much of each noise a classifier stands: the levels at which it begins to fail, and fails."""
-    from noise.levels import by_name, by_unit
-    from pipelines import grid
-    from pipelines.analysis import analyse
     from pipelines.classifier import open_classifier
     from pipelines.cluster import connect, share_out
-    from pipelines.publish import Grid, publish
+    from pipelines.publish import publish
     from pipelines.quiet import load_tensorflow
+    from pipelines.search import Search
     from pipelines.signs import prepared
+    from pipelines.study import study
 
+    plugin = read_plugin(settings)
     levels = read_levels(settings)
-    limit = SMOKE_LIMIT if settings.smoke_test else settings.limit
     signs = prepared(settings.data, size=settings.size, seed=settings.seed)
     probes = signs.read("test", limit=256)
     load_tensorflow()
     classifier = open_classifier(settings.model, probes, signs.class_names, pixel_range=settings.pixel_range)
     connect()
-    workers = share_out(settings.workers, settings.cpus_per_worker, settings.gpus_per_worker)
-
-    units = grid.plan(classifier, signs, levels, seed=settings.seed, repeats=settings.repeats, limit=limit)
-    units_folder = settings.output / "units"
+    search = Search(
+        classifier=classifier,
+        signs=signs,
+        workers=share_out(settings.workers, settings.cpus_per_worker, settings.gpus_per_worker),
+        folder=settings.output,
+        seed=settings.seed,
+        repeats=settings.repeats,
+        limit=SMOKE_LIMIT if settings.smoke_test else settings.limit,
+        batch_size=settings.images_a_batch,
+        plugin=plugin,
+    )
     if not settings.resume:
-        shutil.rmtree(units_folder, ignore_errors=True)
-    grid.run(units, classifier, workers, folder=units_folder, batch_size=settings.batch_size)
-    predictions = grid.compact(units, units_folder, settings.output / "predictions")
-    analysis = analyse(predictions, by_name(levels), by_unit(levels), signs.class_names, seed=settings.seed)
-    measured = Grid(signs, classifier, levels, predictions, analysis, settings.seed)
-    return publish(measured, run, settings.output)
+        search.clear()
+    measured = search.refine(levels) if settings.refine else search.sweep(levels)
+    return publish(study(search, measured, settings.bisect), run, settings.output)
+
+
+def read_plugin(settings: NoiseGridSettings) -> Plugin | None:
+    """The plug-in of the settings, its noises registered.
+
+    Raises:
+        InputError: it cannot be read or run.
+    """
+    from noise import plugins
+
+    try:
+        return plugins.read(Path(settings.plugin)) if settings.plugin else None
+    except ValueError as error:
+        raise InputError(f"--plugin {error}") from None
 
 
 def read_levels(settings: NoiseGridSettings) -> tuple[NoiseLevels, ...]:
@@ -99,22 +130,38 @@ def read_levels(settings: NoiseGridSettings) -> tuple[NoiseLevels, ...]:
     Raises:
         InputError: an unknown preset or noise, a level out of range, an empty grid.
     """
-    from noise.levels import make_grid, read_grid
+    from noise.levels import read_grid
 
     try:
         if settings.noise and not settings.smoke_test:
             return read_grid(settings.noise)
-        path = PRESETS / f"{'quick' if settings.smoke_test else settings.preset}.yaml"
-        if not path.is_file():
-            known = ", ".join(sorted(found.stem for found in PRESETS.glob("*.yaml")))
-            raise InputError(f"--preset {settings.preset}: there is no such grid; choose one of {known}")
-        import yaml
-
-        return make_grid(list(yaml.safe_load(path.read_text()).items()))
+        return read_preset("quick" if settings.smoke_test else settings.preset)
     except InputError:
         raise
     except ValueError as error:
         raise InputError(f"--noise: {error}") from None
+
+
+def read_preset(name: str) -> tuple[NoiseLevels, ...]:
+    """A named grid: a file of `presets/`, or one that follows from the catalogue.
+
+    Raises:
+        InputError: there is none of this name.
+    """
+    import yaml
+
+    from noise import find
+    from noise.levels import at_severities, every_noise, make_grid, usual_levels
+
+    computed = {"all": every_noise, "cifar-c": at_severities}
+    if name in computed:
+        return computed[name]()
+    path = PRESETS / f"{name}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted([*computed, *(found.stem for found in PRESETS.glob("*.yaml"))]))
+        raise InputError(f"--preset {name}: there is no such grid; choose one of {known}")
+    wanted = yaml.safe_load(path.read_text())
+    return make_grid([(noise, levels or usual_levels(find(noise))) for noise, levels in wanted.items()])
 
 
 if __name__ == "__main__":

@@ -5,71 +5,80 @@ from __future__ import annotations
 import shlex
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from noise.levels import by_name
 from noise.registry import disturb
-from pipelines.analysis import CLEAN, Analysis, write_tables
+from pipelines.analysis import CLEAN
+from pipelines.corruptions import mean_corruption_error
 from pipelines.entry import Results
 from pipelines.reports.figures import write_whole
-from pipelines.reports.robustness import write_robustness_report
+from pipelines.reports.robustness import Pictures, write_robustness_report
 from pipelines.reports.strips import Strip
 from pipelines.reports.terminal import thresholds_markdown, thresholds_table
 from pipelines.signs import concatenate
+from pipelines.tables import write_tables
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
     from noise.levels import NoiseLevels
     from pipelines.classifier import Classifier
     from pipelines.signs import SignDataset, Signs
+    from pipelines.study import Study
     from pipelines.tracking import TrackedRun
 
 STRIP_SIGNS = 6
 SAMPLED = 120
 """Test images among which the signs of the strips are chosen."""
+SLIGHTEST = 24
+"""Images shown that fail at the slightest change."""
+SHOWN = ("ssim", "psnr", "l2")
+WARNINGS = ("auroc", "calibration_error")
 CURVES = ("accuracy", "precision_macro", "recall_macro", "f1_macro", "fpr_macro")
 
 
-@dataclass(frozen=True)
-class Grid:
-    """A grid that has been run: what was measured, on what, and what came of it."""
-
-    signs: SignDataset
-    classifier: Classifier
-    levels: Sequence[NoiseLevels]
-    predictions: Mapping[str, pd.DataFrame]
-    analysis: Analysis
-    seed: int
-
-
-def publish(grid: Grid, run: TrackedRun, folder: Path) -> Results:
+def publish(study: Study, run: TrackedRun, folder: Path) -> Results:
     """Write the tables, the report and its pictures under `folder`, and log all of it."""
-    tables = write_tables(grid.analysis, folder)
-    table = write_whole(folder / "thresholds.md", f"{thresholds_markdown(grid.analysis.thresholds)}\n".encode())
+    tables = write_tables(_tables(study), folder)
+    thresholds, visibility = study.analysis.thresholds, study.tables["visibility"]
+    table = write_whole(folder / "thresholds.md", f"{thresholds_markdown(thresholds, visibility)}\n".encode())
     shutil.rmtree(folder / "report", ignore_errors=True)  # no picture of an earlier grid stays
-    pictures = write_robustness_report(
-        folder / "report",
-        grid.analysis,
-        levels=by_name(grid.levels),
-        strips=make_strips(grid),
-        class_names=grid.signs.class_names,
-        about=_about(grid, run),
-    )
-    _log_curves(grid, run)
-    run.set_tags(_tags(grid))
+    pages = write_robustness_report(folder / "report", study, make_pictures(study), about=_about(study, run))
+    _log_curves(study, run)
+    run.set_tags(_tags(study))
     run.log_files([*tables, table])
     run.log_files(folder / "report", "report")
     run.log_files(folder / "predictions", "predictions")
-    metrics = threshold_metrics(grid.analysis.thresholds)
-    summary = f"{thresholds_table(grid.analysis.thresholds)}\n\nReport      {pictures[0].resolve().as_uri()}"
-    artifacts = {path.name: str(path) for path in [*tables, table, pictures[0]]}
-    return Results({"model": grid.classifier.name, "data": grid.signs.name}, metrics, artifacts, summary)
+    metrics = threshold_metrics(thresholds) | visibility_metrics(visibility)
+    metrics |= mean_corruption_error(study.tables["corruption_errors"])
+    summary = f"{thresholds_table(thresholds, visibility)}\n\nReport      {pages[0].resolve().as_uri()}"
+    artifacts = {path.name: str(path) for path in [*tables, table, pages[0]]}
+    params = {"model": study.search.classifier.name, "data": study.search.signs.name}
+    return Results(params, metrics, artifacts, summary)
+
+
+def _tables(study: Study) -> dict[str, pd.DataFrame]:
+    """All tables by the names of their files; the large ones are Parquet."""
+    analysis = study.analysis
+    tables = {"curves": analysis.curves, "thresholds": analysis.thresholds, "per_class_thresholds": analysis.per_class}
+    tables |= {field.name: getattr(study.failures, field.name) for field in fields(study.failures)}
+    large = {"class_metrics.parquet": analysis.class_metrics, "image_thresholds.parquet": study.images}
+    return {f"{name}.csv": table for name, table in {**tables, **study.tables}.items()} | large
+
+
+def visibility_metrics(visibility: pd.DataFrame) -> dict[str, float]:
+    """Metrics `visibility/<noise>/<criterion>_<measure>` at the thresholds that were reached."""
+    ranked = visibility[visibility["rank"].notna()]
+    return {
+        f"visibility/{row['noise']}/{row['criterion']}_{measure}": float(row[measure])
+        for row in ranked.to_dict("records")
+        for measure in SHOWN
+    }
 
 
 def threshold_metrics(thresholds: pd.DataFrame) -> dict[str, float]:
@@ -88,28 +97,35 @@ def permille(level: float, low: float, high: float) -> int:
     return round(1000 * (level - low) / (high - low))
 
 
-def make_strips(grid: Grid) -> dict[str, Strip]:
-    """The same few signs under each noise at its levels, with the answers of the grid."""
-    clean = grid.predictions[CLEAN]
-    images = _choose(clean, grid.signs, grid.seed)
-    return {part.kind.name: _strip(grid, part, images, clean) for part in grid.levels}
+def make_pictures(study: Study) -> Pictures:
+    """The same few signs under each noise at its levels, and the signs that the slightest changes fool."""
+    clean = study.measured.predictions[CLEAN]
+    images = _choose(clean, study.search.signs, study.search.seed)
+    strips = {part.kind.name: _strip(study, part, images, clean) for part in study.measured.levels}
+    rows = study.tables["slightest"].head(SLIGHTEST)
+    return Pictures(strips, *_slightest(study, rows))
 
 
 def _choose(clean: pd.DataFrame, signs: SignDataset, seed: int) -> Signs:
     """Signs of different classes that are recognised when clean: of a seeded sample those of most contrast."""
     right = clean[clean["predicted"] == clean["label"]].sort_values("image_id")
     names = right["image_id"].sample(n=min(len(right), SAMPLED), random_state=seed).to_numpy()
-    parts = (shard.read() for shard in signs.shards("test"))
-    sampled = concatenate([part.take(np.isin(part.image_id, names)) for part in parts])
+    sampled = _named(signs, names)
     by_contrast = np.argsort(-sampled.image.std(axis=(1, 2, 3)), kind="stable")
     _, first = np.unique(sampled.label[by_contrast], return_index=True)
     return sampled.take(by_contrast[np.sort(first)[:STRIP_SIGNS]])
 
 
-def _strip(grid: Grid, part: NoiseLevels, images: Signs, clean: pd.DataFrame) -> Strip:
+def _named(signs: SignDataset, names: NDArray[np.object_]) -> Signs:
+    """The test signs of these names, in the order of the data set."""
+    parts = (shard.read() for shard in signs.shards("test"))
+    return concatenate([part.take(np.isin(part.image_id, names.astype(str))) for part in parts])
+
+
+def _strip(study: Study, part: NoiseLevels, images: Signs, clean: pd.DataFrame) -> Strip:
     names = images.image_id.tolist()
-    noisy = disturb(part.kind, images.image, part.levels, image_ids=names, seed=grid.seed)
-    rows = grid.predictions[part.kind.name]
+    noisy = disturb(part.kind, images.image, part.levels, image_ids=names, seed=study.search.seed)
+    rows = study.measured.predictions[part.kind.name]
     rows = rows[rows["image_id"].isin(names) & (rows["repeat"] == 0)]
     answers = (
         rows.pivot_table(index="image_id", columns="level_index", values="predicted").loc[names].to_numpy(np.int64)
@@ -118,39 +134,54 @@ def _strip(grid: Grid, part: NoiseLevels, images: Signs, clean: pd.DataFrame) ->
     return Strip(np.swapaxes(noisy, 0, 1), part.levels, np.column_stack([first, answers]), images.label)
 
 
-def _log_curves(grid: Grid, run: TrackedRun) -> None:
-    kinds = {part.kind.name: part.kind for part in grid.levels}
+def _slightest(study: Study, rows: pd.DataFrame) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Each row's image when clean, and at the level that fools the network: (rows, H, W, C) both."""
+    signs = _named(study.search.signs, rows["image_id"].to_numpy(dtype=object))
+    place = {name: index for index, name in enumerate(signs.image_id.tolist())}
+    kinds = {part.kind.name: part.kind for part in study.measured.levels}
+    clean = signs.image[[place[name] for name in rows["image_id"]]]
+    noisy = [
+        disturb(kinds[row["noise"]], image[None], [row["level"]], image_ids=[row["image_id"]], seed=study.search.seed)
+        for row, image in zip(rows.to_dict("records"), clean, strict=True)
+    ]
+    return clean, np.array(noisy, np.uint8).reshape(clean.shape)
+
+
+def _log_curves(study: Study, run: TrackedRun) -> None:
+    kinds = {part.kind.name: part.kind for part in study.measured.levels}
+    warned = study.failures.confidence[["noise", "level", *WARNINGS]]
     by_step: dict[int, dict[str, float]] = {}
-    for row in grid.analysis.curves.to_dict("records"):
+    for row in study.analysis.curves.merge(warned, on=["noise", "level"], how="left").to_dict("records"):
         kind = kinds[row["noise"]]
         step = permille(row["level"], kind.low, kind.high)
-        scores = {f"noise/{kind.name}/{name}": float(row[name]) for name in CURVES}
-        by_step.setdefault(step, {}).update(scores)
+        scores = {f"noise/{kind.name}/{name}": float(row[name]) for name in (*CURVES, *WARNINGS)}
+        by_step.setdefault(step, {}).update({name: score for name, score in scores.items() if np.isfinite(score)})
     for step, metrics in sorted(by_step.items()):
         run.log_metrics(metrics, step=step)
 
 
-def _tags(grid: Grid) -> dict[str, str]:
-    censored = grid.analysis.thresholds[grid.analysis.thresholds["censored"] != ""]
+def _tags(study: Study) -> dict[str, str]:
+    thresholds, search = study.analysis.thresholds, study.search
+    censored = thresholds[thresholds["censored"] != ""]
     tags = {f"censored/{row.noise}/{row.criterion}": str(row.censored) for row in censored.itertuples()}
     return tags | {
-        "data": grid.signs.name,
-        "data_digest": grid.signs.digest,
-        "model": grid.classifier.name,
-        "model_digest": grid.classifier.digest,
+        "data": search.signs.name,
+        "data_digest": search.signs.digest,
+        "model": search.classifier.name,
+        "model_digest": search.classifier.digest,
     }
 
 
-def _about(grid: Grid, run: TrackedRun) -> dict[str, str]:
-    curves = grid.analysis.curves
+def _about(study: Study, run: TrackedRun) -> dict[str, str]:
+    classifier, signs = study.search.classifier, study.search.signs
     return {
-        "Model": grid.classifier.name,
-        "Model file, sha256": grid.classifier.digest[:16],
-        "Model input": f"white is {grid.classifier.pixel_max:g}, {_outputs(grid.classifier)}",
-        "Data set": f"{grid.signs.name}, test split, {grid.signs.size} x {grid.signs.size} pixels",
-        "Data set, sha256": grid.signs.digest[:16],
-        "Test images": f"{int(curves['n'].max()):,}",
-        "Seed": str(grid.seed),
+        "Model": classifier.name,
+        "Model file, sha256": classifier.digest[:16],
+        "Model input": f"white is {classifier.pixel_max:g}, {_outputs(classifier)}",
+        "Data set": f"{signs.name}, test split, {signs.size} x {signs.size} pixels",
+        "Data set, sha256": signs.digest[:16],
+        "Test images": f"{int(study.analysis.curves['n'].max()):,}",
+        "Seed": str(study.search.seed),
         "MLflow run": run.run_id,
         "Command": shlex.join(["python", "-m", f"pipelines.{Path(sys.argv[0]).stem}", *sys.argv[1:]]),
     }

@@ -1,6 +1,6 @@
 """Accuracy, and the macro scores, against the level of each noise."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,59 +9,55 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from pipelines.reports.figures import BEGINS, CURVE, FAILS, INK, MUTED, new_figure, styled
-from pipelines.reports.summary import Crossing, NoiseSummary
+from pipelines.reports.figures import BEGINS, CURVE, FAILS, INK, MUTED, new_figure, short_name, styled
+from pipelines.reports.summary import Crossing, NoiseSummary, by_family
 
-COLUMNS = 4
+FEW = 12
+"""Noises up to which panels are large."""
+HEAD, MARGIN = 0.4, 0.46
+"""Inches: for the key, and around a panel."""
+APART = 0.06
+"""Share of the axis that two numbers of severities must be apart."""
 
 
 def curve_figure(noise: NoiseSummary) -> Figure:
-    """Draw the accuracy curve of one noise, on its own."""
+    """Draw the accuracy curve of one noise, on its own, with the severities of CIFAR-10-C along its axis."""
     with styled():
-        figure = new_figure(3.5, 2.75)
-        _curve(figure.add_axes((0.12, 0.16, 0.84, 0.67)), noise)
+        figure = new_figure(2.9, 2.2)
+        _curve(figure.add_axes((0.13, 0.185, 0.83, 0.63)), noise)
     return figure
 
 
 def curves_figure(noises: Sequence[NoiseSummary]) -> Figure:
-    """Draw the accuracy curves of all noises side by side, the most harmful first, with one key for all."""
-    with styled():
-        figure, panels = _small_multiples(len(noises), height=2.55)
-        for panel, noise in zip(panels, noises, strict=True):
-            _curve(panel, noise)
-        _legend(figure, _curve_key())
-    return figure
-
-
-def macro_figure(noise: NoiseSummary) -> Figure:
-    """Draw macro precision, recall, F1 and false-positive rate of one noise by level."""
-    with styled():
-        figure = new_figure(3.5, 2.3)
-        _macro(figure.add_axes((0.12, 0.19, 0.84, 0.69)), noise)
-    return figure
+    """Draw the accuracy curves of all noises side by side, family by family, with one key for all."""
+    return _small_multiples(noises, _curve, _curve_key(), tall=2.55)
 
 
 def macros_figure(noises: Sequence[NoiseSummary]) -> Figure:
-    """Draw the macro scores of all noises side by side."""
+    """Draw macro precision, recall, F1 and false-positive rate of all noises side by side, family by family."""
+    return _small_multiples(noises, _macro, _macro_key(), tall=2.1)
+
+
+def _small_multiples(
+    noises: Sequence[NoiseSummary],
+    draw: Callable[[Axes, NoiseSummary], None],
+    key: Sequence[Line2D | Patch],
+    tall: float,
+) -> Figure:
+    ordered = [noise for members in by_family(noises).values() for noise in members]
+    few = len(ordered) <= FEW
+    columns = min(4 if few else 6, len(ordered))
+    panel, tall = (2.75 if few else 2.3), (tall if few else 0.8 * tall)
+    width, height = max(panel * columns, 7.4), tall * -(-len(ordered) // columns) + HEAD
     with styled():
-        figure, panels = _small_multiples(len(noises), height=2.1)
-        for panel, noise in zip(panels, noises, strict=True):
-            _macro(panel, noise)
-        _legend(figure, _macro_key())
+        figure = new_figure(width, height)
+        for place, noise in enumerate(ordered):
+            row, column = divmod(place, columns)
+            left, bottom = column * panel + MARGIN, height - HEAD - (row + 1) * tall + MARGIN
+            box = (left / width, bottom / height, (panel - MARGIN - 0.14) / width, (tall - 2 * MARGIN) / height)
+            draw(figure.add_axes(box), noise)
+        figure.legend(handles=key, loc="upper left", ncols=len(key), fontsize=8, columnspacing=1.6)
     return figure
-
-
-def _small_multiples(count: int, height: float) -> tuple[Figure, list[Axes]]:
-    columns = min(COLUMNS, max(count, 1))
-    rows = -(-count // columns)
-    figure = new_figure(max(2.75 * columns, 5.5), height * rows + 0.5)
-    panels = [figure.add_subplot(rows, columns, place + 1) for place in range(count)]
-    return figure, panels
-
-
-def _legend(figure: Figure, handles: list[Line2D | Patch]) -> None:
-    figure.legend(handles=handles, loc="upper left", ncols=len(handles), fontsize=8, columnspacing=1.6)
-    figure.tight_layout(pad=0.8, h_pad=1.4, rect=(0, 0, 1, 1 - 0.4 / figure.get_figheight()))
 
 
 def _curve(axes: Axes, noise: NoiseSummary) -> None:
@@ -79,6 +75,7 @@ def _curve(axes: Axes, noise: NoiseSummary) -> None:
     facts = f"begins {noise.begins.short()} · fails {noise.fails.short()}"
     axes.text(0, 1.03, facts, transform=axes.transAxes, color=MUTED, fontsize=7.5)
     _frame(axes, noise)
+    _severities(axes, noise)
     axes.set_ylim(0, 1.02)
 
 
@@ -92,6 +89,20 @@ def _mark(axes: Axes, found: Crossing, level: np.ndarray, monotone: np.ndarray, 
         ends = [found.clean + place * (found.last - found.clean) for place in found.places()]
         axes.plot(ends, [height, height], "|-", color=colour, linewidth=2.2, markersize=7, markeredgewidth=1.1)
     axes.plot([at], [height], shape, color=colour, markersize=4.2, markeredgecolor=INK, markeredgewidth=0.5)
+
+
+def _severities(axes: Axes, noise: NoiseSummary) -> None:
+    """Ticks on the axis at the severities of CIFAR-10-C that the grid reaches; numbers where there is room."""
+    first, last = noise.levels[0], noise.levels[-1]
+    written = -np.inf
+    for severity, level in noise.severities.items():
+        place = (level - first) / (last - first)
+        if place > 1:
+            continue
+        axes.plot([level, level], [0, 0.045], color=MUTED, linewidth=1.0, gid="severity")
+        if place - written >= APART:
+            axes.text(level, 0.055, str(severity), ha="center", va="bottom", fontsize=6, color=MUTED)
+            written = place
 
 
 def _macro(axes: Axes, noise: NoiseSummary) -> None:
@@ -108,7 +119,7 @@ def _macro(axes: Axes, noise: NoiseSummary) -> None:
 
 def _frame(axes: Axes, noise: NoiseSummary) -> None:
     axes.set_xlim(noise.levels[0], noise.levels[-1])
-    axes.set_xlabel(noise.unit)
+    axes.set_xlabel(short_name(noise.unit, 48, 1))
     axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
     axes.xaxis.set_major_formatter("{x:g}")
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0%", "25%", "50%", "75%", "100%"])

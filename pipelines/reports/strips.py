@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from markupsafe import Markup, escape
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from pipelines.reports.figures import BEGINS, FAILS, INK, MUTED, PAPER, WRONG, new_figure, short_name, styled
+from pipelines.reports.figures import BEGINS, FAILS, INK, MUTED, PAPER, WRONG, new_figure, short_name, styled, webp_uri
 from pipelines.reports.summary import Crossing, NoiseSummary, number
 
 TILE = 0.66  # inches a picture is wide
@@ -46,6 +47,22 @@ class Strip:
         if list(self.levels) != sorted(self.levels):
             raise ValueError(f"strip levels {self.levels} do not rise; sort the columns by level")
 
+    def take(self, rows: Sequence[int], columns: Sequence[int]) -> "Strip":
+        """Return some of its rows and columns."""
+        cells = np.ix_(rows, columns)
+        levels = tuple(self.levels[column] for column in columns)
+        return Strip(self.images[cells], levels, self.predicted[cells], self.labels[list(rows)])
+
+
+def telling_columns(noise: NoiseSummary, levels: Sequence[float], most: int) -> list[int]:
+    """Return the columns that tell most, at most `most`: clean, around both thresholds, the last, and in between."""
+    last = len(levels) - 1
+    marks = [mark_position(found, levels) for found in (noise.begins, noise.fails)]
+    wanted = [0, last, *(place for mark in marks if mark is not None for place in (mark, mark - 1))]
+    spread = np.round(np.linspace(0, last, most)).astype(int).tolist()
+    chosen = list(dict.fromkeys([*wanted, *spread[1::2], *spread[::2], *range(len(levels))]))
+    return sorted(chosen[:most])
+
 
 def mark_position(found: Crossing, levels: Sequence[float]) -> int | None:
     """Return how many columns lie left of a threshold, None where no column lies right of it.
@@ -57,6 +74,34 @@ def mark_position(found: Crossing, levels: Sequence[float]) -> int | None:
     value = found.first if found.censored == "below" else found.value
     left = int(np.searchsorted(np.asarray(levels), value, side="left"))
     return left if left < len(levels) else None
+
+
+def strip_svg(strip: Strip, noise: NoiseSummary, class_names: Sequence[str]) -> Markup:
+    """Return a strip as a light `<svg>` for a page: one picture, a frame around each wrong answer that names it."""
+    rows, columns = strip.predicted.shape
+    picture = np.concatenate([np.concatenate(list(row), axis=1) for row in strip.images], axis=0)
+    wrong = np.argwhere(strip.predicted != strip.labels[:, None])
+    frames = (
+        f'<rect x="{column + 0.05:g}" y="{row + 0.05:g}" width=".9" height=".9">'
+        f"<title>{escape(class_names[int(strip.predicted[row, column])])}</title></rect>"
+        for row, column in wrong
+    )
+    names = ("clean" if level == noise.levels[0] else number(level) for level in strip.levels)
+    levels = "".join(f'<text x="{column + 0.5}" y="-.12">{name}</text>' for column, name in enumerate(names))
+    found = (("begins", noise.begins), ("fails", noise.fails))
+    places = {name: mark_position(crossing, strip.levels) for name, crossing in found}
+    lines = "".join(
+        f'<path class="{name}" d="M{place + (0.03 if name == "fails" else -0.03):g} -.42V{rows}"/>'
+        for name, place in places.items()
+        if place is not None
+    )
+    alt = f"{rows} signs under {noise.title} at {columns} levels, {len(wrong)} of {rows * columns} pictures taken wrong"
+    return Markup(  # noqa: S704  (names are escaped above)
+        f'<svg class="strip" viewBox="-.05 -.45 {columns + 0.1:g} {rows + 0.5:g}" role="img" '
+        f'aria-label="{escape(alt)}">'
+        f'<image width="{columns}" height="{rows}" preserveAspectRatio="none" href="{webp_uri(picture)}"/>'
+        f"{levels}{''.join(frames)}{lines}</svg>"
+    )
 
 
 def strip_figure(strip: Strip, noise: NoiseSummary, class_names: Sequence[str]) -> Figure:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
+    from noise.levels import NoiseLevels
     from pipelines.analysis import Analysis
 
 SPOKEN = {"salt_pepper": "salt and pepper"}
@@ -93,15 +94,20 @@ class Crossing:
 
 @dataclass(frozen=True)
 class NoiseSummary:
-    """One noise of the report: its levels from clean up, its curve (rows of `Analysis.curves`) and thresholds."""
+    """One noise of the report: its levels from clean up, its curve (rows of `Analysis.curves`) and thresholds.
+
+    `severities` are the levels of the CIFAR-10-C corruption that it stands for, empty for others.
+    """
 
     name: str
+    family: str
     unit: str
     levels: tuple[float, ...]
     curve: pd.DataFrame
     begins: Crossing
     fails: Crossing
     significant: Crossing
+    severities: Mapping[int, float] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -140,16 +146,26 @@ def criteria(thresholds: pd.DataFrame, levels: Sequence[float] = ()) -> dict[str
     return {key: crossing(found.get(key), levels) for key in ("begins", "fails", "significant")}
 
 
-def summarise(analysis: Analysis, levels: Mapping[str, Sequence[float]]) -> list[NoiseSummary]:
+def summarise(analysis: Analysis, grid: Sequence[NoiseLevels]) -> list[NoiseSummary]:
     """Return the noises of `analysis`, the one that fails at the smallest share of its tested range first."""
-    units = analysis.thresholds.groupby("noise", sort=False)["unit"].first()
+    tested = {part.kind.name: part for part in grid}
+    curves = dict(list(analysis.curves.groupby("noise", sort=False)))
     summaries = []
-    for name, unit in units.items():
-        steps = tuple(float(level) for level in levels[str(name)])
-        curve = analysis.curves[analysis.curves["noise"] == name].sort_values("level").reset_index(drop=True)
-        found = criteria(analysis.thresholds[analysis.thresholds["noise"] == name], steps)
-        summaries.append(NoiseSummary(str(name), str(unit), steps, curve, **found))
+    for name, rows in analysis.thresholds.groupby("noise", sort=False):
+        part = tested[str(name)]
+        curve = curves[name].sort_values("level").reset_index(drop=True)
+        kind, found = part.kind, criteria(rows, part.levels)
+        summary = NoiseSummary(
+            kind.name, kind.family, kind.unit, part.levels, curve, **found, severities=kind.severities
+        )
+        summaries.append(summary)
     return sorted(summaries, key=lambda noise: (_rank(noise.fails), _rank(noise.begins)))
+
+
+def by_family(noises: Sequence[NoiseSummary]) -> dict[str, list[NoiseSummary]]:
+    """Return the noises of each family, families in alphabetical order, noises in the order given."""
+    families = sorted({noise.family for noise in noises})
+    return {family: [noise for noise in noises if noise.family == family] for family in families}
 
 
 def per_class_crossings(per_class: pd.DataFrame, noises: Sequence[NoiseSummary]) -> dict[tuple[int, str], Crossing]:

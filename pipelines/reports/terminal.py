@@ -1,38 +1,53 @@
-"""The table of thresholds for the terminal and for a README."""
+"""The table of thresholds for the terminal and for a README: what shows least when it does harm comes first."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from pipelines.reports.summary import criteria, spoken
+from pipelines.reports.summary import Crossing, criteria, spoken
 
 WIDTH = 100
-HEADINGS = ("noise", "unit", "begins to fail [95%]", "fails [95%]", "significant from")
+HEADINGS = ("noise", "SSIM", "begins to fail [95%]", "fails [95%]")
+MORE = ("significant from", "unit")
 
 
-def thresholds_table(thresholds: pd.DataFrame) -> str:
-    """Return the thresholds as a plain-text table at most 100 characters wide."""
+def thresholds_table(thresholds: pd.DataFrame, visibility: pd.DataFrame) -> str:
+    """Return the thresholds as a plain-text table at most 100 characters wide, a line a noise.
+
+    Args:
+        thresholds: of `pipelines.analysis.analyse`.
+        visibility: of `pipelines.visibility.equal_visibility`, whose order the lines have; SSIM is the mean where the
+            classifier begins to fail.
+    """
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for heading in HEADINGS:
-        table.add_column(heading, ratio=2 if heading == "unit" else None)
-    for row in _rows(thresholds):
-        table.add_row(*row)
+        table.add_column(heading, no_wrap=True, justify="right" if heading == "SSIM" else "left")
+    for row in _rows(thresholds, visibility):
+        table.add_row(*row[: len(HEADINGS)])
     text = io.StringIO()
     Console(file=text, width=WIDTH, color_system=None, markup=False, emoji=False).print(table)
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
 
 
-def thresholds_markdown(thresholds: pd.DataFrame) -> str:
-    """Return the thresholds as a Markdown table."""
-    rows = [HEADINGS, ("---",) * len(HEADINGS), *_rows(thresholds)]
+def thresholds_markdown(thresholds: pd.DataFrame, visibility: pd.DataFrame) -> str:
+    """Return the thresholds as a Markdown table, with significance and unit; arguments as for `thresholds_table`."""
+    headings = (*HEADINGS, *MORE)
+    rows: list[Sequence[str]] = [headings, ("---",) * len(headings), *_rows(thresholds, visibility)]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)
 
 
-def _rows(thresholds: pd.DataFrame) -> Iterator[tuple[str, ...]]:
-    for name, found in thresholds.groupby("noise", sort=False):
-        said = criteria(found)
-        texts = (said[criterion].text() for criterion in ("begins", "fails", "significant"))
-        yield spoken(str(name)), str(found["unit"].iloc[0]), *texts
+def _rows(thresholds: pd.DataFrame, visibility: pd.DataFrame) -> Iterator[tuple[str, ...]]:
+    found = dict(list(thresholds.groupby("noise", sort=False)))
+    for row in visibility[visibility["criterion"] == "begins"].to_dict("records"):
+        rows = found[row["noise"]]
+        said = criteria(rows)
+        shown = "-" if row["censored"] or pd.isna(row["ssim"]) else f"{row['ssim']:.3f}"
+        begins, fails, significant = (_text(said[criterion]) for criterion in ("begins", "fails", "significant"))
+        yield spoken(row["noise"]), shown, begins, fails, significant, str(rows["unit"].iloc[0])
+
+
+def _text(found: Crossing) -> str:
+    return found.parts()[0] if found.censored else found.text()

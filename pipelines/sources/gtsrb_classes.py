@@ -1,5 +1,7 @@
 """The 43 classes of the German Traffic Sign Recognition Benchmark (Stallkamp et al. 2012), in official order."""
 
+from collections.abc import Sequence
+
 CLASS_NAMES: tuple[str, ...] = (
     "Speed limit (20km/h)",
     "Speed limit (30km/h)",
@@ -58,3 +60,22 @@ OFFICIAL_TEST_COUNTS: tuple[int, ...] = (
     120, 150, 90, 480, 180, 60, 150, 90, 150, 270, 60, 210, 120, 390, 120, 60, 690, 90, 90, 60, 90,
 )
 # fmt: on
+
+SHAPE_CLASSES: dict[str, tuple[int, ...]] = {
+    "red ring": (0, 1, 2, 3, 4, 5, 7, 8, 9, 10, 15, 16),
+    "red disc": (17,),
+    "end ring": (6, 32, 41, 42),
+    "blue disc": (33, 34, 35, 36, 37, 38, 39, 40),
+    "triangle": (11, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31),
+    "inverted triangle": (13,),
+    "diamond": (12,),
+    "octagon": (14,),
+}
+"""Outline and colour, and the classes that have them; an end ring is white with a grey or black edge and stripe."""
+
+_SHAPES = {CLASS_NAMES[c]: shape for shape, classes in SHAPE_CLASSES.items() for c in classes}
+
+
+def shapes_of(class_names: Sequence[str]) -> dict[int, str]:
+    """The shape of each class whose name is one of GTSRB's; no other data set has shapes."""
+    return {c: _SHAPES[name] for c, name in enumerate(class_names) if name in _SHAPES}

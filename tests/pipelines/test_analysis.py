@@ -6,7 +6,7 @@ import pytest
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from noise.thresholds import estimate_threshold
-from pipelines.analysis import Analysis, analyse, write_tables
+from pipelines.analysis import Analysis, analyse
 from pipelines.errors import InputError
 
 LEVELS = {"blur": [0.0, 0.2, 0.4, 0.6, 0.8, 1.0], "rows": [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6]}
@@ -70,9 +70,10 @@ def test_every_table_is_complete(analysis: Analysis) -> None:
     assert len(analysis.thresholds) == 2 * 3
     assert len(analysis.per_class) == 2 * len(NAMES)
     assert len(analysis.class_metrics) == levels * len(NAMES)
-    assert list(analysis.thresholds.columns) == (
-        ["noise", "unit", "criterion", "threshold", "low", "high", "censored", "n", "groups", "method"]
-    )
+    assert list(analysis.thresholds.columns) == [
+        *("noise", "unit", "criterion", "threshold", "low", "high", "censored", "n", "groups", "method"),
+        *("sampling_error", "interpolation_error"),
+    ]
     assert list(analysis.per_class.columns) == ["class", "class_name", "support", *analysis.thresholds.columns]
     assert list(analysis.class_metrics.columns) == (
         ["noise", "level", "class", "precision", "recall", "fpr", "f1", "support"]
@@ -211,14 +212,3 @@ class TestBadRows:
     def test_a_model_that_is_no_better_than_one_answer(self, predictions: pd.DataFrame) -> None:
         with pytest.raises(InputError, match="constant answer"):
             measured(predictions.assign(predicted=0), LEVELS, UNITS, NAMES)
-
-
-def test_tables_come_back_from_their_files(analysis: Analysis, tmp_path) -> None:
-    paths = write_tables(analysis, tmp_path / "new")
-    assert [path.name for path in paths] == (
-        ["curves.csv", "thresholds.csv", "per_class_thresholds.csv", "class_metrics.parquet"]
-    )
-    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == sorted(path.name for path in paths)
-    back = pd.read_csv(paths[1], keep_default_na=False, na_values=[""])
-    assert back["threshold"].to_numpy() == pytest.approx(analysis.thresholds["threshold"].to_numpy())
-    pd.testing.assert_frame_equal(pd.read_parquet(paths[3]), analysis.class_metrics)

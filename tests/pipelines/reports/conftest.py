@@ -1,11 +1,20 @@
 """A simulated analysis of ten noises: curves of known thresholds, censored at both ends, with and without a fit."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from noise import find
+from noise.distortion import MEASURES
+from noise.levels import NoiseLevels
 from pipelines.analysis import Analysis
+from pipelines.failures import analyse_failures
+from pipelines.failures.margins import image_thresholds
 from pipelines.reports.strips import Strip
+from pipelines.study import Study
+from pipelines.visibility import equal_visibility, rank_agreement, slight_and_huge, slightest
 
 CLASSES = 43
 IMAGES = 6315
@@ -35,6 +44,11 @@ def levels():
 
 
 @pytest.fixture(scope="session")
+def grid(levels):
+    return tuple(NoiseLevels(find(name), steps) for name, steps in levels.items())
+
+
+@pytest.fixture(scope="session")
 def analysis(levels, class_names):
     """Ten noises: "brightness" never fails, "black_columns" fails before its first level, "speckle" has no fit."""
     random = np.random.default_rng(7)
@@ -55,6 +69,17 @@ def analysis(levels, class_names):
 def few(analysis):
     """The part of the analysis with one noise of each kind, quick to draw."""
     return keep(analysis, ("gaussian", "black_columns", "speckle", "brightness"))
+
+
+@pytest.fixture(scope="session")
+def study(few, grid, class_names):
+    """What a grid of the four noises comes to, on 300 simulated images."""
+    return make_study(few, [part for part in grid if part.kind.name in set(few.thresholds["noise"])], class_names)
+
+
+@pytest.fixture(scope="session")
+def families():
+    return {name: find(name).family for name in NOISES}
 
 
 @pytest.fixture(scope="session")
@@ -114,6 +139,7 @@ def crossing_row(steps, value, spread):
 
 def threshold_rows(name, unit, steps, half):
     shared = {"noise": name, "unit": unit, "n": IMAGES, "groups": IMAGES, "method": "isotonic, bootstrap"}
+    shared |= {"sampling_error": 0.02, "interpolation_error": 0.01}
     begins = half * (1 / 0.9 - 1) ** (1 / 3.2)
     rows = [
         shared | {"criterion": "begins"} | crossing_row(steps, begins, 0.04),
@@ -132,5 +158,76 @@ def class_rows(name, unit, steps, half, class_names, random):
         value = half * np.exp(random.normal(0, 0.35) + (c - 21) / 120)
         shared = {"class": c, "class_name": class_name, "support": support, "noise": name, "unit": unit}
         shared |= {"criterion": "fails", "n": support, "groups": support, "method": "isotonic, bootstrap"}
+        shared |= {"sampling_error": 0.02, "interpolation_error": 0.01}
         rows.append(shared | crossing_row(steps, value, 1.4 / np.sqrt(support)))
     return rows
+
+
+def make_study(analysis, parts, class_names):
+    """Tables as a grid makes them, from simulated answers and distortions; `analysis` stays as it is."""
+    random = np.random.default_rng(11)
+    label = np.arange(300) % len(class_names)
+    predictions = {"clean": answer_rows("clean", [0.0], label, np.ones((1, 300)), random)}
+    for part in parts:
+        half = NOISES[part.kind.name][2]
+        right = random.uniform(size=300) < survival(np.array(part.levels[1:]), half)[:, None]
+        predictions[part.kind.name] = answer_rows(part.kind.name, part.levels[1:], label, right, random)
+    distortions = pd.concat([distortion_table(part) for part in parts], ignore_index=True)
+    images = image_thresholds(predictions)
+    shown = 1 / (1 + images["level"].replace(np.inf, np.nan))
+    images = images.assign(ssim=shown, psnr=40 * shown, l2=1 - shown, csf_psnr=40 * shown)
+    counts, shapes = [200 + c for c in range(len(class_names))], {c: "disc" if c % 2 else "ring" for c in range(40)}
+    visibility = equal_visibility(analysis.thresholds, distortions)
+    tables = {
+        "distortions": distortions,
+        "visibility": visibility,
+        "rank_agreement": rank_agreement(visibility),
+        "slight": slight_and_huge(predictions, distortions),
+        "slightest": slightest(images),
+        "corruption_errors": error_table("gaussian_noise", "gaussian"),
+    }
+    return Study(
+        search=SimpleNamespace(signs=SimpleNamespace(class_names=class_names)),
+        measured=SimpleNamespace(levels=parts),
+        analysis=analysis,
+        failures=analyse_failures(predictions, analysis, images, class_names, counts, shapes),
+        images=images,
+        tables=tables,
+    )
+
+
+def answer_rows(noise, steps, label, right, random):
+    """Prediction rows; a wrong answer is always class 1, and less confident."""
+    count, first = len(label), int(noise != "clean")
+    confidence = np.where(right, 0.9, 0.6) + random.uniform(-0.1, 0.1, (len(steps), count))
+    table = pd.DataFrame(
+        {"noise": noise, "level": np.repeat(np.asarray(steps, float), count), "label": np.tile(label, len(steps))}
+    )
+    return table.assign(
+        level_index=np.repeat(np.arange(first, first + len(steps)), count),
+        repeat=0,
+        image_id=np.tile([f"test/{image:03}" for image in range(count)], len(steps)),
+        track="",
+        predicted=np.where(right, label, np.where(label == 1, 2, 1)).ravel(),
+        confidence=confidence.ravel(),
+        margin=np.tile(random.uniform(0, 9, count), len(steps)),
+    )
+
+
+def distortion_table(part):
+    """Every noise shows in proportion to the share of its tested range."""
+    share = np.array(part.levels) / part.levels[-1]
+    table = pd.DataFrame({"noise": part.kind.name, "unit": part.kind.unit, "level": part.levels, "n": 100})
+    table["level_index"] = range(len(part.levels))
+    for name, one in MEASURES.items():
+        for end, factor in (("_low", 0.95), ("_high", 1.05), ("", 1.0)):
+            table[f"{name}{end}"] = one.from_distance(0.9 * factor * share)
+        ends = np.sort(table[[f"{name}_low", f"{name}_high"]], axis=1)
+        table[f"{name}_low"], table[f"{name}_high"] = ends.T
+    return table
+
+
+def error_table(corruption, noise):
+    rows = [{"severity": severity, "level": 0.02 * severity, "error": 0.1 * severity} for severity in range(1, 6)]
+    table = pd.DataFrame(rows).assign(corruption=corruption, noise=noise, usual=True)
+    return table.assign(low=table["error"] - 0.01, high=table["error"] + 0.01)

@@ -1,14 +1,16 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
 from pipelines.reports.curves import curve_figure, curves_figure, macros_figure
 from pipelines.reports.figures import BEGINS, CURVE, FAILS, INK
-from pipelines.reports.summary import summarise
+from pipelines.reports.summary import by_family, summarise
 
 
 @pytest.fixture(scope="module")
-def noises(few, levels):
-    return {noise.name: noise for noise in summarise(few, levels)}
+def noises(few, grid):
+    return {noise.name: noise for noise in summarise(few, grid)}
 
 
 def lines(noise, colour):
@@ -28,7 +30,7 @@ def test_thresholds_are_marked_on_the_monotone_curve(noises):
 def test_what_is_not_reached_is_not_marked(noises):
     assert lines(noises["brightness"], FAILS) == []
     texts = [text.get_text() for text in curve_figure(noises["brightness"]).axes[0].texts]
-    assert texts == ["begins not reached · fails not reached"]
+    assert texts[0] == "begins not reached · fails not reached"
 
 
 def test_what_is_reached_at_once_is_marked_at_the_first_level(noises):
@@ -43,7 +45,16 @@ def test_a_missing_fit_leaves_the_curve(noises):
 
 
 def test_small_multiples_have_one_panel_a_noise_with_its_unit(noises):
-    for figure in (curves_figure(list(noises.values())), macros_figure(list(noises.values()))):
-        assert [axes.get_xlabel() for axes in figure.axes] == [noise.unit for noise in noises.values()]
-        assert [axes.get_title("left") for axes in figure.axes] == [noise.title for noise in noises.values()]
+    ordered = [noise for members in by_family(list(noises.values())).values() for noise in members]
+    for figure in (curves_figure(ordered), macros_figure(ordered)):
+        assert [axes.get_xlabel() for axes in figure.axes] == [noise.unit for noise in ordered]
+        assert [axes.get_title("left") for axes in figure.axes] == [noise.title for noise in ordered]
         assert len(figure.legends) == 1
+
+
+def test_severities_are_marked_where_the_grid_reaches_them(noises):
+    noise = dataclasses.replace(noises["gaussian"], severities={1: 0.04, 2: 0.05, 3: 0.2, 4: 0.45, 5: 0.9})
+    axes = curve_figure(noise).axes[0]
+    marks = [line.get_xdata()[0] for line in axes.lines if line.get_gid() == "severity"]
+    assert marks == [0.04, 0.05, 0.2, 0.45]
+    assert [text.get_text() for text in axes.texts[1:]] == ["1", "3", "4"]  # no room for 2

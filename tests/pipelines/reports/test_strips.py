@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from pipelines.reports.figures import BEGINS, FAILS, WRONG
-from pipelines.reports.strips import mark_position, strip_figure
+from pipelines.reports.strips import mark_position, strip_figure, strip_svg, telling_columns
 from pipelines.reports.summary import Crossing, summarise
 
 LEVELS = (0.0, 0.1, 0.2, 0.3)
@@ -33,8 +33,8 @@ def test_marks_stand_between_the_right_columns(found, left):
 
 
 @pytest.fixture(scope="module")
-def drawn(few, levels, strip, class_names):
-    noise = next(noise for noise in summarise(few, levels) if noise.name == "gaussian")
+def drawn(few, grid, strip, class_names):
+    noise = next(noise for noise in summarise(few, grid) if noise.name == "gaussian")
     return noise, strip_figure(strip, noise, class_names).axes[0]
 
 
@@ -63,8 +63,8 @@ def test_levels_stand_above_the_columns(drawn, strip):
     assert all(f"{level:.3g}" in texts for level in strip.levels[1:])
 
 
-def test_a_threshold_out_of_range_is_said(few, levels, strip, class_names):
-    noise = next(noise for noise in summarise(few, levels) if noise.name == "brightness")
+def test_a_threshold_out_of_range_is_said(few, grid, strip, class_names):
+    noise = next(noise for noise in summarise(few, grid) if noise.name == "brightness")
     axes = strip_figure(strip, noise, class_names).axes[0]
     assert "fails: not reached up to 0.3" in [text.get_text() for text in axes.texts]
 
@@ -83,3 +83,34 @@ def test_levels_that_fall(strip):
 def test_images_of_another_shape(strip):
     with pytest.raises(ValueError, match="rows, columns, H, W, 3"):
         dataclasses.replace(strip, images=strip.images[..., :1])
+
+
+def test_columns_that_tell_are_clean_the_last_and_those_around_the_thresholds(drawn, strip):
+    noise, _ = drawn
+    marks = [mark_position(found, strip.levels) for found in (noise.begins, noise.fails)]
+    for most in (6, 8):
+        columns = telling_columns(noise, strip.levels, most)
+        assert columns == sorted(set(columns))
+        assert len(columns) == most
+        assert {0, len(strip.levels) - 1, *marks, *(mark - 1 for mark in marks)} <= set(columns)
+    assert telling_columns(noise, strip.levels, 50) == list(range(len(strip.levels)))
+
+
+def test_part_of_a_strip(strip):
+    part = strip.take([1, 3], [0, 2, 5])
+    assert part.levels == (strip.levels[0], strip.levels[2], strip.levels[5])
+    assert part.labels.tolist() == [strip.labels[1], strip.labels[3]]
+    np.testing.assert_array_equal(part.images[1, 2], strip.images[3, 5])
+    np.testing.assert_array_equal(part.predicted, strip.predicted[[1, 3]][:, [0, 2, 5]])
+
+
+def test_a_light_strip_frames_what_is_wrong_and_says_as_what_it_was_taken(drawn, strip):
+    noise, _ = drawn
+    names = [f"<{c}> & more" for c in range(43)]
+    svg = strip_svg(strip, noise, names)
+    wrong = int((strip.predicted != strip.labels[:, None]).sum())
+    assert svg.count("<rect") == svg.count("<title>&lt;1&gt; &amp; more</title>") == wrong
+    assert svg.count("<image") == 1
+    assert svg.count("<text") == len(strip.levels)
+    assert f"{wrong} of {strip.predicted.size} pictures taken wrong" in svg
+    assert len(svg) < 60_000

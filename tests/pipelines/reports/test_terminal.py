@@ -1,31 +1,48 @@
+import re
+
+import numpy as np
 import pytest
 
+from noise.distortion import MEASURES
 from pipelines.reports.summary import spoken
 from pipelines.reports.terminal import thresholds_markdown, thresholds_table
 
 
+@pytest.fixture
+def visibility(analysis):
+    """What shows at each threshold, the last noises of the analysis first."""
+    table = analysis.thresholds[analysis.thresholds["criterion"] != "significant"].iloc[::-1].reset_index(drop=True)
+    return table.assign(**{name: np.linspace(0.99, 0.5, len(table)) for name in MEASURES})
+
+
 @pytest.mark.parametrize("show", [thresholds_table, thresholds_markdown])
-def test_every_noise_and_its_thresholds(show, analysis):
-    lines = show(analysis.thresholds).splitlines()
+def test_every_noise_and_its_thresholds(show, analysis, visibility):
+    lines = show(analysis.thresholds, visibility).splitlines()
     for name, rows in analysis.thresholds.groupby("noise"):
-        line = next(line for line in lines if line.strip("| ").startswith(spoken(name) + " "))
-        for row in rows.itertuples():
+        line = next(line for line in lines if re.match(rf"(\| )?{re.escape(spoken(name))} [ |]", line))
+        for row in rows[rows["criterion"] != "significant"].itertuples():
             expected = {"above": "not reached", "below": "at or below"}.get(row.censored, f"{row.threshold:.2g}"[:4])
             assert expected in line
 
 
-def test_table_is_plain_and_narrow(analysis):
-    lines = thresholds_table(analysis.thresholds).splitlines()
+def test_what_shows_least_comes_first(analysis, visibility):
+    lines = thresholds_table(analysis.thresholds, visibility).splitlines()[1:]
+    begins = visibility[visibility["criterion"] == "begins"]
+    assert [line.split("  ")[0] for line in lines] == [spoken(name) for name in begins["noise"]]
+    for line, row in zip(lines, begins.to_dict("records"), strict=True):
+        assert (f"{row['ssim']:.3f}" in line) == (row["censored"] == "")
+
+
+def test_table_is_plain_and_narrow(analysis, visibility):
+    lines = thresholds_table(analysis.thresholds, visibility).splitlines()
     assert max(map(len, lines)) <= 100
+    assert len(lines) == 1 + 10
     assert "\x1b" not in "".join(lines)
     assert "0.128 [0.125, 0.131]" in "\n".join(lines)
 
 
-def test_units_with_brackets_are_not_markup(analysis):
-    assert "[0, 1]" in thresholds_table(analysis.thresholds)
-
-
-def test_markdown_is_a_table(analysis):
-    lines = thresholds_markdown(analysis.thresholds.assign(unit="a|b")).splitlines()
+def test_markdown_is_a_table_with_units(analysis, visibility):
+    lines = thresholds_markdown(analysis.thresholds.assign(unit="a|b"), visibility).splitlines()
     assert len(lines) == 2 + 10
-    assert {line.replace("\\|", "").count("|") for line in lines} == {6}
+    assert {line.replace("\\|", "").count("|") for line in lines} == {7}
+    assert all(line.endswith("a\\|b |") for line in lines[2:])

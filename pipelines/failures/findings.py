@@ -1,0 +1,129 @@
+"""What was found about how the classifier fails, in plain sentences with the numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipelines.failures.classes import ALL
+from pipelines.failures.flow import AT_THRESHOLD
+from pipelines.reports.classes import RANKED_SUPPORT
+from pipelines.reports.summary import number, percent, spoken
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pipelines.failures import Failures
+
+WARNS = 0.9
+"""AUROC from which confidence is said to warn."""
+
+
+def failure_findings(failures: Failures) -> list[str]:
+    """Return three to six sentences of plain text, the numbers in them; where nothing failed, fewer."""
+    flow = failures.confusion_flow
+    flow = flow[flow["measured_at"] == AT_THRESHOLD]
+    return [
+        *_sinks(flow),
+        *_pair(flow),
+        *_warnings(failures.confidence, flow),
+        *_classes(failures.class_factors),
+        *_margins(failures.margins),
+    ]
+
+
+def _sinks(flow: pd.DataFrame) -> list[str]:
+    first = flow[(flow["kind"] == "sink") & (flow["rank"] == 1)].sort_values("share", ascending=False)
+    if first.empty:
+        return []
+    most, spread = first.iloc[0], first.sort_values("destinations").iloc[-1]
+    sentence = (
+        f"Where {spoken(most['noise'])} makes it fail, {percent(most['share'], 0)} of all wrong answers name one sign, "
+        f'"{most["predicted_name"]}"'
+    )
+    if len(first) == 1:
+        return [f"{sentence}."]
+    favourite = first["predicted_name"].value_counts()
+    return [
+        f'{sentence}; "{favourite.index[0]}" receives the most under {favourite.iloc[0]} of {len(first)} noises. '
+        f"They scatter most under {spoken(spread['noise'])}, as if over {spread['destinations']:.0f} signs evenly."
+    ]
+
+
+def _pair(flow: pd.DataFrame) -> list[str]:
+    pairs = flow[flow["kind"] == "pair"].sort_values("rate", ascending=False)
+    if pairs.empty:
+        return []
+    most = pairs.iloc[0]
+    return [
+        f"The most regular confusion: under {spoken(most['noise'])}, {percent(most['rate'], 0)} of the images of "
+        f'"{most["label_name"]}" ({most["count"]}) are taken for "{most["predicted_name"]}".'
+    ]
+
+
+def _warnings(confidence: pd.DataFrame, flow: pd.DataFrame) -> list[str]:
+    """AUROC and overconfidence at the levels of the confusion flow."""
+    at = flow.drop_duplicates("noise")[["noise", "level_index"]]
+    known = at.merge(confidence, on=["noise", "level_index"]).dropna(subset="auroc").sort_values("auroc")
+    if known.empty:
+        return []
+    least, warned = known.iloc[0], int((known["auroc"] >= WARNS).sum())
+    clean = confidence[confidence["level_index"] == 0].iloc[0]
+    before = f"; {clean['auroc']:.2f} without noise" if np.isfinite(clean["auroc"]) else ""
+    sentence = (
+        f"At the level where a noise makes it fail, low confidence still warns of wrong answers (AUROC of {WARNS:g} "
+        f"or more) under {warned} of {len(known)} noises, least under {spoken(least['noise'])}: "
+        f"{least['auroc']:.2f} {_interval(least['auroc_low'], least['auroc_high'])}{before}."
+    )
+    blind = confidence.sort_values("calibration_error").iloc[-1]
+    surety, truth = percent(blind["confidence"], 0), percent(blind["accuracy"], 0)
+    calibration = (
+        f"Calibration error is {clean['calibration_error']:.2f} on clean images, up to "
+        f"{known['calibration_error'].max():.2f} at these levels and at most {blind['calibration_error']:.2f}, under "
+        f"{spoken(blind['noise'])} at {number(blind['level'])}, where mean confidence is {surety} and accuracy {truth}."
+    )
+    return [sentence, calibration]
+
+
+def _classes(factors: pd.DataFrame) -> list[str]:
+    whole = factors[factors["noise"] == ALL]
+    size = whole[whole["factor"] == "training images"]
+    if size.empty or not np.isfinite(size["value"].iloc[0]):
+        return []
+    row = size.iloc[0]
+    tied = "" if row["low"] > 0 or row["high"] < 0 else "not "
+    sentence = (
+        f"How long a class lasts is {tied}clearly tied to its training images (Spearman's rho {row['value']:.2f} "
+        f"{_interval(row['low'], row['high'])} over {row['classes']} classes; {row['left_out']} with fewer than "
+        f"{RANKED_SUPPORT} test images left out)"
+    )
+    # What a single class does says little of its shape.
+    shapes = whole[(whole["factor"] == "shape") & (whole["classes"] > 1)].sort_values("value")
+    if len(shapes) < 2:
+        return [f"{sentence}."]
+    first, last = shapes.iloc[0], shapes.iloc[-1]
+    return [f"{sentence}; by shape, {_shape(first)} fall first and {_shape(last)} last (0: first of all, 1: last)."]
+
+
+def _shape(row: pd.Series[float]) -> str:
+    interval = _interval(row["low"], row["high"])
+    return f"{row['group']} signs (mean rank {row['value']:.2f} {interval}, {row['classes']} classes)"
+
+
+def _margins(margins: pd.DataFrame) -> list[str]:
+    known = margins.dropna(subset="rho").sort_values("rho")
+    if known.empty:
+        return []
+    least, most, middle = known.iloc[0], known.iloc[-1], float(known["rho"].median())
+    strength = "hardly" if abs(middle) < 0.2 else "weakly" if abs(middle) < 0.4 else "clearly"
+    sentence = (
+        f"An image's margin when clean {strength} foretells the level at which it fails: Spearman's rho is "
+        f"{middle:.2f} in the median over {len(known)} noises, from {least['rho']:.2f} ({spoken(least['noise'])}) to "
+        f"{most['rho']:.2f} {_interval(most['rho_low'], most['rho_high'])} ({spoken(most['noise'])})."
+    )
+    return [sentence]
+
+
+def _interval(low: float, high: float) -> str:
+    return f"[{low:.2f}, {high:.2f}]" if np.isfinite(low) and np.isfinite(high) else "(no interval)"

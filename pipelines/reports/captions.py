@@ -1,0 +1,95 @@
+"""What to see in each picture and table of the report, in a sentence with numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipelines.reports.slightest import similarity
+from pipelines.reports.summary import NoiseSummary, percent, spoken
+from pipelines.visibility import SLIGHT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import pandas as pd
+
+NAMED = 6
+"""Noises that a sentence lists; of more it says how many."""
+HALF_RIGHT = (0.4, 0.6)
+
+
+def clean_accuracy(noise: NoiseSummary, class_count: int) -> str:
+    """What the classifier can do without noise."""
+    clean = noise.curve.iloc[0]
+    return (
+        f"Without noise it names {percent(clean['accuracy'])} [{percent(clean['low'])}, {percent(clean['high'])}] "
+        f"of {int(clean['n']):,} images right ({class_count} classes)."
+    )
+
+
+def ranking_caption(visibility: pd.DataFrame) -> str:
+    """How many noises do harm that barely shows."""
+    begins = visibility[visibility["criterion"] == "begins"]
+    ranked = begins[begins["rank"].notna()]
+    if ranked.empty:
+        return "No noise makes the classifier begin to fail within its tested levels."
+    hidden = ranked[ranked["ssim"] >= SLIGHT]["noise"]
+    named = f" ({listed(map(spoken, hidden))})" if len(hidden) else ""
+    return (
+        f"{len(hidden)} of {len(begins)} noises make the classifier begin to fail while they barely show, within the "
+        f"shaded band{named}; the median noise does so at {ssim_text(ranked['ssim'].median())}, "
+        f"the last at {ssim_text(ranked['ssim'].min())}."
+    )
+
+
+def slight_caption(slight: pd.DataFrame) -> str:
+    """What the median noise does where it barely shows, and at its strongest."""
+    known = slight[slight["failing_at"].notna()]
+    if known.empty:
+        return f"No noise shows as little as SSIM {SLIGHT:g} between two tested levels."
+    return (
+        f"Sorted by what they do at SSIM {SLIGHT:g}, where the median noise fools the classifier on "
+        f"{percent(known['failing_at'].median())} of the images that it recognises when clean; at their strongest "
+        f"levels the median noise does so on {percent(slight['failing_huge'].median(), 0)}."
+    )
+
+
+def slightest_caption(rows: pd.DataFrame) -> str:
+    """How little the images differ that fail at the slightest change, and under which noise."""
+    often = rows["noise"].value_counts()
+    ends = dict.fromkeys(similarity(rows["ssim"].agg(end)) for end in ("max", "min"))
+    return (
+        f"Each pair: a sign that is recognised, and the same sign changed as little as fools the classifier, at SSIM "
+        f"{' to '.join(ends)}. "
+        f"{often.iloc[0]} of these {len(rows)} fail under {spoken(str(often.index[0]))}."
+    )
+
+
+def warning_caption(confidence: pd.DataFrame) -> str:
+    """What confidence says where about half of the answers are right."""
+    halved = confidence[confidence["accuracy"].between(*HALF_RIGHT) & confidence["auroc"].notna()]
+    if halved.empty:
+        return "Accuracy falls from left to right; a line that falls with it warns less and less."
+    over = halved["overconfidence"]
+    return (
+        f"Where about half of the answers are right ({percent(HALF_RIGHT[0], 0)} to {percent(HALF_RIGHT[1], 0)}, "
+        f"{halved['noise'].nunique()} noises), AUROC is {halved['auroc'].min():.2f} to {halved['auroc'].max():.2f} "
+        f"and mean confidence lies {_side(over.min())} to {_side(over.max())} accuracy."
+    )
+
+
+def ssim_text(value: float) -> str:
+    """An SSIM with as many digits as tell it from 1."""
+    return f"SSIM {value:.2f}" if value < 0.985 else f"SSIM {value:.3f}"
+
+
+def listed(parts: Iterable[str]) -> str:
+    """Names in a sentence; of many the first few, and how many more."""
+    texts = list(parts)
+    if len(texts) > NAMED + 1:
+        texts = [*texts[:NAMED], f"{len(texts) - NAMED} more"]
+    return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
+
+
+def _side(over: float) -> str:
+    return f"{100 * abs(over):.0f} points {'above' if over >= 0 else 'below'}"

@@ -1,0 +1,70 @@
+"""All that is read out of a grid that has been run: thresholds, equal visibility, and how the network fails."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from noise.levels import by_name, by_unit
+from pipelines.analysis import Analysis, analyse
+from pipelines.corruptions import corruption_errors
+from pipelines.failures import Failures, analyse_failures
+from pipelines.sources.gtsrb_classes import shapes_of
+from pipelines.visibility import equal_visibility, measure_distortions, rank_agreement, slight_and_huge, slightest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
+    from pipelines.search import Measured, Search
+
+
+@dataclass(frozen=True)
+class Study:
+    """What was measured and what came of it; each table is described where it is made.
+
+    Attributes:
+        search: the network, the data set and the options.
+        measured: levels and predictions.
+        analysis: curves, thresholds, class metrics.
+        failures: where answers go, what confidence and margins tell, which classes fall first.
+        images: the smallest failing level of each image.
+        tables: distortions, visibility, rank_agreement, slight, slightest and corruption_errors.
+    """
+
+    search: Search
+    measured: Measured
+    analysis: Analysis
+    failures: Failures
+    images: pd.DataFrame
+    tables: Mapping[str, pd.DataFrame]
+
+
+def study(search: Search, measured: Measured, halvings: int) -> Study:
+    """Read everything out of a grid; `halvings` is how often each image's smallest failing level is bisected."""
+    signs, levels, predictions = search.signs, by_name(measured.levels), measured.predictions
+    analysis = analyse(predictions, levels, by_unit(measured.levels), signs.class_names, seed=search.seed)
+    images = search.image_thresholds(measured, halvings)
+    distortions = measure_distortions(
+        signs, measured.levels, seed=search.seed, limit=search.limit, plugin=search.plugin
+    )
+    visibility = equal_visibility(analysis.thresholds, distortions)
+    failures = analyse_failures(
+        predictions,
+        analysis,
+        images,
+        signs.class_names,
+        signs.counts["train"],
+        shapes_of(signs.class_names),
+        seed=search.seed,
+    )
+    tables = {
+        "distortions": distortions,
+        "visibility": visibility,
+        "rank_agreement": rank_agreement(visibility),
+        "slight": slight_and_huge(predictions, distortions),
+        "slightest": slightest(images[images["repeat"] == 0]),
+        "corruption_errors": corruption_errors(analysis.curves),
+    }
+    return Study(search, measured, analysis, failures, images, tables)

@@ -1,0 +1,96 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from pipelines.reports.findings import findings, headline
+from pipelines.reports.summary import summarise
+
+
+@pytest.fixture(scope="module")
+def noises(study):
+    return summarise(study.analysis, study.measured.levels)
+
+
+def answers(study, noises):
+    return {finding.topic: finding.text for finding in findings(study, noises)}
+
+
+def change(study, name, **columns):
+    return dataclasses.replace(study, tables=study.tables | {name: study.tables[name].assign(**columns)})
+
+
+def test_the_headline_names_the_noise_whose_worst_rank_is_best(study, families):
+    visibility = study.tables["visibility"]
+    assert headline(visibility, families).startswith("Gaussian noise disrupts most for how little it shows: ")
+    swapped = visibility["noise"].map({"gaussian": 2, "speckle": 1})
+    begins = visibility["rank"].notna()
+    other = visibility.assign(rank=swapped.where(begins), rank_psnr=swapped.where(begins), rank_csf_psnr=swapped)
+    assert headline(other, families).startswith("Speckle noise disrupts most")
+
+
+def test_the_headline_where_nothing_is_reached(study, families):
+    visibility = study.tables["visibility"].assign(rank=np.nan)
+    assert headline(visibility, families) == "No tested noise makes the classifier begin to fail within its range"
+
+
+def test_every_question_is_answered_with_numbers(study, noises):
+    said = answers(study, noises)
+    assert list(said) == [
+        "Least to see, most harm",
+        "What must show most",
+        "What it withstands",
+        "Slight against huge",
+        "Does confidence warn?",
+        "What falls first",
+        "Where answers go",
+    ]
+    assert all(any(sign.isdigit() for sign in text) for text in said.values())
+    assert "nan" not in " ".join(said.values())
+    assert " inf" not in " ".join(said.values())
+
+
+def test_what_shows_least_by_either_measure(study, noises):
+    begins = study.tables["visibility"]
+    row = begins[(begins["criterion"] == "begins") & (begins["noise"] == "gaussian")].iloc[0]
+    text = answers(study, noises)["Least to see, most harm"]
+    assert f"gaussian ({row['ssim']:.3f} [{row['ssim_low']:.3f}, {row['ssim_high']:.3f}])" in text
+    assert f"gaussian ({row['psnr']:.1f} dB)" in text
+
+
+def test_what_it_withstands(study, noises):
+    text = answers(study, noises)["What it withstands"]
+    assert "1 of 4 noises: brightness" in text
+    assert "Under brightness it does not even begin to fail" in text
+
+
+def test_slight_harm_is_counted(study, noises):
+    table = study.tables["slight"]
+    changed = change(study, "slight", failing_at=[0.2, 0.005, 0.01, np.nan][: len(table)])
+    text = answers(changed, noises)["Slight against huge"]
+    assert "2 of 3 noises already fool it on 1%" in text
+    assert f"{table['noise'].iloc[0].replace('_', ' ')} on 20.0%" in text
+
+
+def test_images_that_a_slight_change_fools_are_counted(study, noises):
+    fooled = study.tables["slightest"]
+    changed = change(study, "slightest", ssim=np.where(np.arange(len(fooled)) < 30, 0.96, 0.94))
+    assert "10% of the recognised images (30)" in answers(changed, noises)["Slight against huge"]
+    none = change(study, "slightest", ssim=0.5)
+    assert "recognised images (" not in answers(none, noises)["Slight against huge"]
+
+
+def test_confidence_is_read_at_the_levels_nearest_to_the_thresholds(study, noises):
+    thresholds = study.analysis.thresholds
+    fails = thresholds[(thresholds["noise"] == "gaussian") & (thresholds["criterion"] == "fails")]["threshold"].iloc[0]
+    table = study.failures.confidence
+    away = (table["level"] - fails).abs().where(table["noise"] == "gaussian")
+    auroc = np.where(table.index == away.idxmin(), 0.51, 0.9)
+    failures = dataclasses.replace(study.failures, confidence=table.assign(auroc=auroc))
+    text = answers(dataclasses.replace(study, failures=failures), noises)["Does confidence warn?"]
+    assert "0.51 (gaussian) to 0.90" in text
+    assert text.count("0.51") == 1
+
+
+def test_where_answers_go(study, noises):
+    assert answers(study, noises)["Where answers go"].startswith("“Speed limit (10 km/h)” attracts the most")
