@@ -57,7 +57,7 @@ BY_RANK = {"frost", "spatter"}
 
 NOT_COMPARED = {
     "elastic_transform's severities": "marks of equal local strain, which tests/noise/test_geometric.py proves; its "
-    "severity 3 of ImageNet-C is below",
+    "severity 3 of ImageNet-C is among the other libraries",
     "rain, snow, shadow, fog and lens flare of albumentations": "they share a name with ours, not a model",
     "GlassBlur, Perspective, Spatter, PlanckianJitter of albumentations, RandomErasing, RandomPerspective and "
     "RandomContrast of Keras": "they draw their strength, or it cannot be set to ours",

@@ -121,7 +121,6 @@ STATISTICS = {
     "contrast": ImageStatistic(_contrast, True, "standard deviation of the result over an image"),
     "neighbours": ImageStatistic(_neighbours, False, "correlation of the change between neighbours"),
     "slope": ImageStatistic(_slope, False, "exponent of the change's power spectrum"),
-    "coarse": ImageStatistic(_kept(0.03, 0.125), False, "decibels of power kept below 1/8 cycle a pixel"),
     "middle": ImageStatistic(_kept(0.125, 0.25), False, "decibels of power kept from 1/8 to 1/4 cycle a pixel"),
     "fine": ImageStatistic(_kept(0.25, 0.75), False, "decibels of power kept above 1/4 cycle a pixel"),
 }

@@ -6,7 +6,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from noise.keyed import KeyedRandom
-from noise.registry import Images, noise
+from noise.registry import Images, noise, to_float, to_uint8
 
 Floats = NDArray[np.float32]
 
@@ -146,20 +146,11 @@ def jpeg(images: Images, level: float, _: KeyedRandom) -> Images:
     quality = [cv2.IMWRITE_JPEG_QUALITY, round(100 * (1 - level))]
     form = cv2.IMREAD_COLOR_RGB if images.shape[3] == 3 else cv2.IMREAD_GRAYSCALE
     pixels = np.empty(images.shape, np.uint8)
-    _round(np.ascontiguousarray(images).reshape(-1), pixels.reshape(-1))
+    to_uint8(np.ascontiguousarray(images).reshape(-1), pixels.reshape(-1))
     if images.shape[3] == 3:
         pixels = cv2.cvtColor(pixels.reshape(-1, images.shape[2], 3), cv2.COLOR_RGB2BGR).reshape(images.shape)
     coded = [cv2.imencode(".jpg", image, quality)[1] for image in pixels]
-    decoded = np.array([cv2.imdecode(code, form) for code in coded]).reshape(images.shape)
-    scaled: Images = np.multiply(decoded, np.float32(1 / 255), dtype=np.float32)
-    return scaled
-
-
-@njit(cache=True, boundscheck=False)
-def _round(values: Floats, out: NDArray[np.uint8]) -> None:
-    """Round values in [0, 1] to the nearest of 0..255."""
-    for e in range(values.size):
-        out[e] = np.uint8(np.int32(values[e] * np.float32(255) + np.float32(0.5)))
+    return to_float(np.array([cv2.imdecode(code, form) for code in coded]).reshape(images.shape))
 
 
 def _blur(images: Images, sigma: float) -> Images:

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 TOLERANCE = 0.25
 """An interpolation error of this part of the sampling error widens an interval by 3%."""
 FIRST_LEVELS = 4
-_REACH = 1.5  # standard errors on either side of an estimate at which the next two levels go
-_CLOSEST = 0.5  # standard errors between levels below which a level tells nothing new
+_CLOSEST = 0.25  # standard errors between levels below which a level tells nothing new
 
 
 def first_levels(levels: Sequence[float], count: int = FIRST_LEVELS) -> tuple[float, ...]:
@@ -55,7 +54,7 @@ def next_levels(sample: Resampled, shares: Sequence[float], *, chance: float = 0
 
 
 def _around(sample: Resampled, share: float, chance: float) -> list[float]:
-    """Levels close to where the curve crosses, or below the first level where it has already crossed there."""
+    """The level at which the curve seems to cross, or some below the first where it has already crossed there."""
     levels = sample.levels
     found = find_threshold(sample, share=share, chance=chance)
     if found.censored == "above":
@@ -64,9 +63,5 @@ def _around(sample: Resampled, share: float, chance: float) -> list[float]:
         return [float(f"{levels[0] + part * (levels[1] - levels[0]):.4g}") for part in (0.25, 0.5)]
     if found.interpolation_error <= TOLERANCE * found.sampling_error:
         return []
-    reach = max(_REACH * found.sampling_error, found.interpolation_error)
-    cell = max(int(np.searchsorted(levels, found.value)) - 1, 0)
-    low, high = levels[cell], levels[cell + 1]
-    inside = np.clip([found.value - reach, found.value + reach], low + (high - low) / 8, high - (high - low) / 8)
-    rounded = sorted({float(f"{level:.4g}") for level in inside})
-    return [level for level in rounded if np.abs(levels - level).min() > _CLOSEST * found.sampling_error]
+    level = float(f"{found.value:.4g}")
+    return [level] if np.abs(levels - level).min() > _CLOSEST * found.sampling_error else []

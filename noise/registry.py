@@ -189,7 +189,7 @@ def disturb(
     for start in range(0, len(images), step):
         part = slice(start, start + step)
         random = KeyedRandom(seed, kind.name, image_ids[part], repeat)
-        clean = _to_float(images[part]) if images.dtype == np.uint8 else images[part]
+        clean = to_float(images[part]) if images.dtype == np.uint8 else images[part]
         clean.flags.writeable = False
         for index, level in enumerate(levels):
             random.replay()
@@ -200,7 +200,7 @@ def disturb(
             if changed.shape != clean.shape:
                 raise ValueError(f"noise {kind.name}: returned shape {changed.shape} for images of {clean.shape}")
             if images.dtype == np.uint8:
-                _to_uint8(np.ascontiguousarray(changed, np.float32).reshape(-1), out[index, part].reshape(-1))
+                to_uint8(np.ascontiguousarray(changed, np.float32).reshape(-1), out[index, part].reshape(-1))
             else:
                 np.clip(changed, 0.0, 1.0, out=out[index, part])
     return out
@@ -215,14 +215,23 @@ def _check_images(images: NDArray[Any], image_ids: Sequence[str]) -> None:
         raise ValueError("images: float images must lie in [0, 1]; divide 0..255 by 255, or pass uint8")
 
 
-def _to_float(images: NDArray[Any]) -> Images:
-    scaled: Images = np.multiply(images, np.float32(1 / 255), dtype=np.float32)
+def to_float(images: NDArray[np.uint8]) -> Images:
+    """Images of 0..255 on the [0, 1] scale."""
+    pixels = np.ascontiguousarray(images)
+    scaled = np.empty(pixels.shape, np.float32)
+    _scale(pixels.reshape(-1), scaled.reshape(-1))
     return scaled
 
 
 @njit(cache=True)
-def _to_uint8(values: Images, out: NDArray[np.uint8]) -> None:
-    """Clip to [0, 1] and round to the nearest of 0..255."""
+def _scale(values: NDArray[np.uint8], out: Images) -> None:
+    for e in range(values.size):
+        out[e] = np.float32(values[e]) * np.float32(1 / 255)
+
+
+@njit(cache=True)
+def to_uint8(values: Images, out: NDArray[np.uint8]) -> None:
+    """Clip values (P,) to [0, 1] and round them to the nearest of 0..255."""
     for e in range(values.size):
         out[e] = np.uint8(
             np.int32(min(max(values[e], np.float32(0.0)), np.float32(1.0)) * np.float32(255.0) + np.float32(0.5))

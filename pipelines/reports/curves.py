@@ -119,7 +119,7 @@ def _macro(axes: Axes, noise: NoiseSummary) -> None:
 
 def _frame(axes: Axes, noise: NoiseSummary) -> None:
     axes.set_xlim(noise.levels[0], noise.levels[-1])
-    axes.set_xlabel(short_name(noise.unit, 48, 1))
+    axes.set_xlabel(short_name(noise.unit, 36, 1))
     axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
     axes.xaxis.set_major_formatter("{x:g}")
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0%", "25%", "50%", "75%", "100%"])

@@ -26,7 +26,7 @@ from pipelines.sources.rendered import render
 FAMILIES = ("random", "structured", "procedural", "optical", "light", "weather", "geometric")
 """The order in which families are shown; others follow."""
 SIGN, SIGN_KEY = 28, "gallery/9"
-"""The sign that is shown: a rendered one in good light, with red, white and a coloured background."""
+"""The sign that is shown: a rendered one in good light, of red, white and black on mid-tones."""
 LEVELS = 20
 """Levels at which the similarity is measured, between which it is interpolated."""
 
@@ -55,15 +55,15 @@ class Strip:
     tiles: tuple[Tile, ...]
 
 
-def sample_signs(size: int = 32) -> tuple[Pixels, list[str]]:
-    """Rendered signs, one of each class, on which similarity is averaged: (43, size, size, 3), and their ids."""
+def sample_signs() -> tuple[Pixels, list[str]]:
+    """Rendered signs, one of each class, on which similarity is averaged: (43, 32, 32, 3), and their ids."""
     ids = [f"gallery/{label}" for label in range(len(CLASS_NAMES))]
-    return render(np.arange(len(CLASS_NAMES)), keys=ids, size=size), ids
+    return render(np.arange(len(CLASS_NAMES)), keys=ids), ids
 
 
-def shown_sign(size: int = 32) -> Pixels:
-    """The clean sign of the gallery (size, size, 3)."""
-    sign: Pixels = render(np.array([SIGN]), keys=[SIGN_KEY], size=size)[0]
+def shown_sign() -> Pixels:
+    """The clean sign of the gallery (32, 32, 3)."""
+    sign: Pixels = render(np.array([SIGN]), keys=[SIGN_KEY])[0]
     return sign
 
 
