@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from scipy.stats import binomtest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -28,7 +29,7 @@ def with_results(page: str) -> str:
 
 def section() -> str:
     """All figures as Markdown."""
-    return "\n\n".join([_training(), _grid(), _rendered(), _coverage(), _speed()])
+    return "\n\n".join([_grid(), _corruptions(), _training(), _rendered(), _coverage(), _speed()])
 
 
 def _read(path: str) -> dict[str, Any]:
@@ -64,11 +65,36 @@ NAMES = ("precision", "recall", "f1")
 
 
 def _grid() -> str:
-    table = (RESULTS / "gtsrb/noise_grid/thresholds.md").read_text().strip()
+    folder = RESULTS / "gtsrb/noise_grid"
+    curves = pd.read_csv(folder / "curves.csv")
+    predictions = int(curves.loc[curves["level_index"] > 0, "n"].sum() + curves["n"].iloc[0])
+    noises = curves["noise"].nunique()
     seconds = _read("gtsrb/noise_grid/results.json")["seconds"]
     return (
-        f"**How much noise it stands** (preset `standard`, {seconds / 60:.0f} minutes in all):\n\n{table}\n\n"
-        "![Accuracy against the level of each noise, with the thresholds](results/gtsrb/noise_grid/curves.png)"
+        f"**{noises} noises on one scale** (preset `all`: {predictions:,} predictions, {seconds / 60:.0f} minutes in "
+        f"all). {(folder / 'findings.md').read_text().strip()}\n\n"
+        "![Noises by how little they show when the network begins to fail, and fails]"
+        "(results/gtsrb/noise_grid/ranking.png)\n\n"
+        "![The images that fail at the slightest change, clean and changed](results/gtsrb/noise_grid/slightest.png)"
+        "\n\nMore of the same report: [accuracy against seven measures of distortion]"
+        "(results/gtsrb/noise_grid/distortion.png), [all curves](results/gtsrb/noise_grid/curves.png), "
+        "[which class falls when](results/gtsrb/noise_grid/class_heat_map.png), "
+        "[where the answers go](results/gtsrb/noise_grid/flow.png), "
+        "[whether confidence warns](results/gtsrb/noise_grid/warning.png).\n\n"
+        f"<details><summary>All {noises} thresholds</summary>\n\n{(folder / 'thresholds.md').read_text().strip()}\n\n"
+        "</details>"
+    )
+
+
+def _corruptions() -> str:
+    metrics = _read("gtsrb/cifar_c/results.json")["metrics"]
+    errors = pd.read_csv(RESULTS / "gtsrb/cifar_c/corruption_errors.csv").groupby("corruption")["error"].mean()
+    worst = ", ".join(f"{name.replace('_', ' ')} {error:.1%}" for name, error in errors.nlargest(3).items())
+    return (
+        "**CIFAR-10-C's corruptions** (preset `cifar-c`, 5 severities each): a mean error of "
+        f"{metrics['mean_corruption_error']:.1%} over the 15 that are published, and of "
+        f"{metrics['mean_corruption_error_19']:.1%} over all 19; the largest are {worst} "
+        "([all of them](results/gtsrb/cifar_c/corruption_errors.csv))."
     )
 
 
@@ -100,14 +126,20 @@ def _speed() -> str:
     precision = _read("precision.json")
     halves = precision["bfloat16_over_float32"]
     grid, memory, noises = _read("grid_throughput.json"), _read("grid_memory.json"), _read("noise_speed.json")
+    search, agreement = _read("refinement.json"), _read("noise_agreement.json")
+    peers = ", ".join(
+        f"{noises[peer]['median_ratio']:.1f} times as fast as {peer} (worst {noises[peer]['worst_ratio']:.1f})"
+        for peer in ("imagecorruptions", "albumentations", "keras-cv")
+    )
     return (
-        f"**Speed** (`make bench`, 2 cores, no GPU). The grid end to end runs at {grid['ratio']:.2f} of the bare "
-        f"forward pass ({grid['grid_predictions_per_second']:,.0f} of {grid['bare_predictions_per_second']:,.0f} "
-        f"images/s). Ten times the images take {memory['ratio']:.2f} times the memory. One core disturbs images "
-        f"{noises['imagecorruptions']['median_ratio']:.1f} times as fast as imagecorruptions (median; worst "
-        f"{noises['imagecorruptions']['worst_ratio']:.1f}) and {noises['albumentations']['median_ratio']:.1f} times "
-        f"as fast as albumentations (worst {noises['albumentations']['worst_ratio']:.1f}): "
-        "[every noise](results/noise_speed.md). "
+        f"**Speed** (`make bench`, 2 cores, no GPU). The standard grid end to end takes {1 / grid['ratio']:.2f} times "
+        f"the time of its bare forward passes ({grid['grid_predictions_per_second']:,.0f} predictions/s). Ten times "
+        f"the images take {memory['ratio']:.2f} times the memory. A noise costs {noises['catalogue']['mean_us']:.0f} "
+        f"microseconds an image of 32 x 32 on one core in the mean, {noises['catalogue']['largest_us']:.0f} at most; "
+        f"the medians are {peers}: [every noise](results/noise_speed.md). {agreement['within']} of "
+        f"{agreement['checks']} [statistics](results/noise_agreement.md) of {agreement['noises']} noises agree with "
+        f"those of peers. A search (`--refine`) takes {search['share']:.2f} of the predictions of sweeps as precise "
+        f"({search['median_share']:.2f} for the median noise). "
         f"bfloat16 gains nothing on this CPU: {halves['training']:.2f} of float32's speed in training, "
         f"{halves['inference']:.2f} in inference, with {precision['equal_labels']:.2%} of the labels kept; "
         "so float32 is what a CPU gets."

@@ -7,6 +7,9 @@ import numpy as np
 
 from noise.registry import Noise, catalogue, find
 
+USUAL = (0.003, 0.01, 0.03, 0.06, 0.1, 0.16, 0.24, 0.35, 0.5, 0.65, 0.82, 1.0)
+"""Shares of its range at which a noise is measured where no levels are given."""
+
 
 @dataclass(frozen=True)
 class NoiseLevels:
@@ -48,10 +51,9 @@ def every_noise() -> tuple[NoiseLevels, ...]:
     return make_grid([(kind.name, usual_levels(kind)) for kind in _known()])
 
 
-def usual_levels(kind: Noise, count: int = 10) -> tuple[float, ...]:
-    """`count` levels over the whole range, closer together towards the clean image (quadratic)."""
-    shares = np.linspace(0, 1, count + 1)[1:] ** 2
-    return tuple(_short(kind.low + share * (kind.high - kind.low)) for share in shares)
+def usual_levels(kind: Noise) -> tuple[float, ...]:
+    """Levels over the whole range, closer together towards the clean image."""
+    return tuple(_short(kind.low + share * (kind.high - kind.low)) for share in USUAL)
 
 
 def at_severities() -> tuple[NoiseLevels, ...]:

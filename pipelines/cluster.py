@@ -17,6 +17,7 @@ LEFT_FOR_TASKS = 0.5
 ATTEMPTS = 3
 TASK_CPUS = 0.5
 """CPUs that a light task beside a pool asks for."""
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ def connect() -> None:
     if ray.is_initialized():
         return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if not log.isEnabledFor(logging.DEBUG):  # its core warns of every actor that is given a model
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     address = os.environ.get("RAY_ADDRESS")
     try:
         _start(address, {"include_dashboard": False} if not address else {})
@@ -65,7 +68,7 @@ def _start(address: str | None, options: dict[str, Any]) -> None:
                 address=address,
                 runtime_env=_runtime_environment(shipped=bool(address)),
                 logging_level=logging.ERROR,
-                log_to_driver=logging.getLogger("pipelines").isEnabledFor(logging.DEBUG),
+                log_to_driver=log.isEnabledFor(logging.DEBUG),
                 **options,
             )
             return

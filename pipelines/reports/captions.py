@@ -78,6 +78,19 @@ def warning_caption(confidence: pd.DataFrame) -> str:
     )
 
 
+def margin_caption(margins: pd.DataFrame) -> str:
+    """How well a small margin foretells that an image is among the first to fail."""
+    known = margins.dropna(subset="auroc").sort_values("auroc")
+    if known.empty:
+        return "No image fails early enough to tell."
+    ends = [f"{known['auroc'].iloc[at]:.2f} ({spoken(str(known['noise'].iloc[at]))})" for at in (0, -1)]
+    return (
+        f"The margin is the logit of the true class less the largest other. A small one on the clean image foretells "
+        f"that the image fails before the classifier as a whole begins to, with an AUROC of "
+        f"{known['auroc'].median():.2f} in the median over noises, {ends[0]} to {ends[1]} (0.5: not at all)."
+    )
+
+
 def ssim_text(value: float) -> str:
     """An SSIM with as many digits as tell it from 1."""
     return f"SSIM {value:.2f}" if value < 0.985 else f"SSIM {value:.3f}"

@@ -17,7 +17,6 @@ from PIL import Image, ImageDraw, ImageFont
 
 from noise import Noise, disturb
 from noise.distortion import MEASURES, measure
-from noise.levels import usual_levels
 from noise.visibility import level_at, visibility_curve
 from pipelines.reports.figures import INK, MUTED, PAPER, RULE
 from pipelines.sources.gtsrb_classes import CLASS_NAMES
@@ -80,7 +79,7 @@ def equal_levels(kind: Noise, images: Pixels, image_ids: Sequence[str], similari
         For each similarity the strongest level whose mean SSIM is not below it; infinity where the whole range of the
         noise does not go so far.
     """
-    levels = (kind.low, *usual_levels(kind, LEVELS))
+    levels = (kind.low + np.linspace(0, 1, LEVELS + 1) ** 2 * (kind.high - kind.low)).tolist()
     mean = measure(images, disturb(kind, images, levels, image_ids=image_ids))["ssim"].mean(axis=1)
     unknown = np.full(len(levels), np.nan)
     curve = visibility_curve(MEASURES["ssim"], levels, mean, unknown, unknown)

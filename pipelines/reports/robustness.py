@@ -15,6 +15,7 @@ from pipelines.errors import InputError
 from pipelines.failures.findings import failure_findings
 from pipelines.reports import captions, tables
 from pipelines.reports.curves import curve_figure, curves_figure, macros_figure
+from pipelines.reports.distortion import distortion_figure
 from pipelines.reports.failures import class_heat_map, confidence_figure, flow_figure
 from pipelines.reports.figures import inline_svg, save_png, write_whole
 from pipelines.reports.findings import findings, headline
@@ -66,8 +67,9 @@ def write_robustness_report(folder: Path, study: Study, pictures: Pictures, *, a
         about: What was measured and how (model, data set, seed, command, ...): label -> value.
 
     Returns:
-        The files written: report.html, ranking.png, warning.png, confidence.png, curves.png, macro.png, slightest.png,
-        flow.png, class_heat_map.png, strips/<noise>.png; those that have nothing to show are left out.
+        The files written: report.html, findings.md, ranking.png, distortion.png, warning.png, confidence.png,
+        curves.png, macro.png, slightest.png, flow.png, class_heat_map.png, strips/<noise>.png; those that have nothing
+        to show are left out.
 
     Raises:
         InputError: The folder cannot be written, or the grid holds no noise.
@@ -82,11 +84,14 @@ def write_robustness_report(folder: Path, study: Study, pictures: Pictures, *, a
     page = _page(study, noises, about) | _sections(study, noises, pictures)
     page["figures"] = {name: _wide(figure, ALTS[name]) for name, figure in drawn.items() if name in ALTS}
     html = _template().render(page).encode()
-    return [write_whole(folder / "report.html", html), *files]
+    said = "\n".join(f"- **{finding.topic}.** {finding.text}" for finding in page["findings"])
+    text = write_whole(folder / "findings.md", f"**{page['headline']}.**\n\n{said}\n".encode())
+    return [write_whole(folder / "report.html", html), text, *files]
 
 
 ALTS = {
     "ranking": "Noises by how little they show when the classifier begins to fail; the numbers are in the table below",
+    "distortion": "Accuracy against seven measures of distortion, a line a noise",
     "flow": "Where wrong answers go under each noise: the classes most often named, and the most frequent confusions",
     "warning": "AUROC of confidence and mean confidence against accuracy, a line a noise",
     "confidence": "Accuracy, AUROC of confidence and calibration error by level of each noise",
@@ -102,6 +107,7 @@ def _figures(study: Study, noises: Sequence[NoiseSummary], pictures: Pictures) -
     flow, per_class = study.failures.confusion_flow, study.analysis.per_class
     drawn = {
         "ranking": ranking_figure(study.tables["visibility"], families),
+        "distortion": distortion_figure(study.analysis.curves, study.tables["distortions"], families),
         "warning": warning_figure(study.failures.confidence, families),
         "confidence": confidence_figure(study.failures.confidence, noises),
         "curves": curves_figure(noises),
@@ -173,6 +179,7 @@ def _sections(study: Study, noises: Sequence[NoiseSummary], pictures: Pictures) 
         "failures": failure_findings(study.failures),
         "warns": captions.warning_caption(study.failures.confidence),
         "shapes": tables.shape_rows(study.failures.class_factors),
+        "margin_caption": captions.margin_caption(study.failures.margins),
         "margins": tables.margin_rows(study.failures.margins),
         "corruptions": tables.corruption_rows(errors),
         "severities": range(1, SEVERITIES + 1),

@@ -66,7 +66,7 @@ def corruption_rows(errors: pd.DataFrame) -> list[Cells]:
         rows.append(
             {
                 "corruption": str(name).replace("_", " "),
-                "noise": spoken(str(found["noise"].iloc[0])),
+                "noise": ", ".join(map(spoken, found["noise"].unique())),
                 "errors": [by_severity.get(severity, math.nan) for severity in range(1, SEVERITIES + 1)],
                 "mean": float(by_severity.mean()) if whole else math.nan,
                 "usual": bool(found["usual"].iloc[0]),

@@ -154,7 +154,7 @@ def test_every_preset_is_a_grid_of_the_catalogue(preset):
 def test_some_presets_follow_from_the_catalogue():
     everything = by_name(read_levels(NoiseGridSettings(preset="all")))
     assert list(everything) == list(noise.catalogue())
-    assert {len(values) for values in everything.values()} == {11}
+    assert {len(values) for values in everything.values()} == {13}
     marks = by_name(read_levels(NoiseGridSettings(preset="cifar-c")))
     assert marks["gaussian"] == (0.0, 0.04, 0.06, 0.08, 0.09, 0.1)
 

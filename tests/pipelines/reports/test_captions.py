@@ -5,6 +5,7 @@ import pytest
 from pipelines.reports.captions import (
     clean_accuracy,
     listed,
+    margin_caption,
     ranking_caption,
     slight_caption,
     slightest_caption,
@@ -50,6 +51,12 @@ def test_confidence_where_half_is_right():
     assert "0.70 to 0.80" in text
     assert "2 points below to 11 points above accuracy" in text
     assert warning_caption(table.assign(accuracy=0.9, overconfidence=0.0)).startswith("Accuracy falls")
+
+
+def test_small_margins_foretell():
+    table = pd.DataFrame({"noise": ["hue", "fog", "text"], "auroc": [0.7, 0.55, np.nan]})
+    assert "0.62 in the median over noises, 0.55 (fog) to 0.70 (hue)" in margin_caption(table)
+    assert margin_caption(table.iloc[2:]).startswith("No image fails early enough")
 
 
 @pytest.mark.parametrize(

@@ -56,11 +56,22 @@ def plain(html):
 def test_files_are_whole(report):
     folder, files = report
     names = {file.relative_to(folder).as_posix() for file in files}
-    figures = ("ranking", "slightest", "flow", "warning", "confidence", "class_heat_map", "curves", "macro")
-    assert names == {"report.html", "strips/gaussian.png", *(f"{name}.png" for name in figures)}
+    figures = (
+        "ranking",
+        "distortion",
+        "slightest",
+        "flow",
+        "warning",
+        "confidence",
+        "class_heat_map",
+        "curves",
+        "macro",
+    )
+    assert names == {"report.html", "findings.md", "strips/gaussian.png", *(f"{name}.png" for name in figures)}
+    assert (folder / "findings.md").read_text().startswith("**")
     assert files[0] == folder / "report.html"
     assert {path for path in folder.rglob("*") if path.is_file()} == set(files)
-    for file in files[1:]:
+    for file in files[2:]:
         with Image.open(file) as picture:
             picture.verify()
 

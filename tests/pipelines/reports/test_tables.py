@@ -48,6 +48,11 @@ def test_corruptions_have_a_mean_over_all_five_severities(study):
     assert np.isnan(rows[1]["mean"])
 
 
+def test_a_corruption_may_be_made_of_two_noises(study):
+    errors = study.tables["corruption_errors"].assign(noise=["desaturation", "desaturation", *["saturation"] * 3])
+    assert tables.corruption_rows(errors)[0]["noise"] == "desaturation, saturation"
+
+
 def test_shapes_come_first_to_fall_first(study):
     rows = tables.shape_rows(study.failures.class_factors)
     assert {row["shape"] for row in rows} == {"disc", "ring"}
