@@ -45,7 +45,7 @@ def two_workers(grid_rows):
 
 def test_two_workers_on_two_cpus_do_not_starve_the_tasks(two_workers):
     rows, _ = two_workers
-    assert len(rows) == 60 * (1 + 3 + 2)
+    assert len(rows) == 60 * (1 + 3 + 2 + 2 + 2)
     assert not rows.duplicated(["noise", "level_index", "repeat", "image_id"]).any()
 
 

@@ -61,3 +61,17 @@ def test_the_version_changes_with_the_plugin():
     assert first == plugins.code_version(plugins.Plugin("moved.py", OWN))
     assert first != plugins.code_version(plugins.Plugin("own.py", OWN + "#"))
     assert first != plugins.code_version(None)
+
+
+def test_an_installed_package_adds_its_noises(monkeypatch):
+    class Point:
+        def load(self):
+            plugins.install(plugins.Plugin("installed.py", OWN))
+
+    asked = []
+    monkeypatch.setattr(registry, "entry_points", lambda group: asked.append(group) or [Point()])
+    registry._load_installed.cache_clear()
+    assert noise.find("waterline").family == "own"
+    assert asked == ["sign_to_noise.noises"]
+    monkeypatch.undo()
+    registry._load_installed.cache_clear()
