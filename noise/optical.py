@@ -142,7 +142,10 @@ def pixelate(images: Images, level: float, _: KeyedRandom) -> Images:
     severities={1: 0.2, 2: 0.35, 3: 0.42, 4: 0.5, 5: 0.6},
 )
 def jpeg(images: Images, level: float, _: KeyedRandom) -> Images:
-    """Code as JPEG of quality 100 (1 - level), rounded, with the colours at half resolution (4:2:0), and decode."""
+    """Code as JPEG of quality 100 (1 - level), rounded, with the colours at half resolution (4:2:0), and decode.
+
+    The colours lose half their resolution at any level above 0: the best quality is not the clean image.
+    """
     quality = [cv2.IMWRITE_JPEG_QUALITY, round(100 * (1 - level))]
     form = cv2.IMREAD_COLOR_RGB if images.shape[3] == 3 else cv2.IMREAD_GRAYSCALE
     pixels = np.empty(images.shape, np.uint8)

@@ -6,11 +6,14 @@ A file travels as its text, so that workers on other machines have its noises to
 from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
-from importlib.metadata import entry_points
+from importlib.metadata import entry_points, version
 from pathlib import Path
 from types import ModuleType
 
 from noise.registry import PLUGINS
+
+LIBRARIES = ("numpy", "numba", "scipy", "opencv-python-headless")
+"""Distributions whose code is in the pixels."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +58,15 @@ def install(plugin: Plugin) -> None:
 
 
 def code_version(plugin: Plugin | None) -> str:
-    """A digest of all code that makes noise: this package, the plug-in, and the releases of installed plug-ins."""
+    """A digest of all code that makes noise: this package and the libraries that it uses, and the plug-ins.
+
+    Of an installed plug-in it knows the release, of a plug-in file its text but not what that imports.
+    """
     digest = blake2b(_own_digest())
     if plugin:
         digest.update(plugin.source.encode())
     releases = {f"{point.dist.name} {point.dist.version}" for point in entry_points(group=PLUGINS) if point.dist}
+    releases |= {f"{name} {version(name)}" for name in LIBRARIES}
     digest.update("".join(sorted(releases)).encode())
     return digest.hexdigest()
 
@@ -67,7 +74,7 @@ def code_version(plugin: Plugin | None) -> str:
 @cache
 def _own_digest() -> bytes:
     digest = blake2b()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(path.read_bytes())
     return digest.digest()
 

@@ -22,6 +22,10 @@ PLUGINS = "sign_to_noise.noises"
 """Entry-point group: installed packages that name a module here have its noises in the catalogue."""
 JOINT = "__"
 """Between the names of a composite's parts."""
+RESERVED = ("clean", "all")
+"""What tables call images without noise, and all noises together."""
+LEAST_SIDE = 8
+"""Pixels: smaller images have no room for blurs, blocks and borders."""
 CHUNK_BYTES = 1 << 19
 """Float images are disturbed in chunks of this size, so that all steps of a noise stay in the cache."""
 
@@ -81,15 +85,23 @@ def noise(
         unit: what a level is, on the [0, 1] scale, in pixels, or as a share of the area.
         high: the largest level.
         source: the paper or system that the noise comes from.
-        low: the level that changes nothing.
+        low: the level that changes nothing; only 0 will do.
         corruption: the CIFAR-10-C corruption that this noise stands for.
         severities: the levels of that corruption's severities 1 to 5.
     """
 
     def register(function: NoiseFunction) -> NoiseFunction:
         name = function.__name__
-        if name in _CATALOGUE or JOINT in name:
-            raise ValueError(f"noise {name} is registered already, or has a {JOINT} in its name; choose another name")
+        if name in _CATALOGUE:
+            raise ValueError(f"noise {name} is registered already; choose another name")
+        if name in RESERVED or JOINT in name:
+            raise ValueError(
+                f"noise {name}: {', '.join(RESERVED)} and names with {JOINT} are taken; choose another name"
+            )
+        if low != 0.0 or not high > low:
+            raise ValueError(
+                f"noise {name}: its range is {low:g} to {high:g}; let it start at 0, where nothing changes"
+            )
         kind = Noise(name, family, unit, low, high, source, function, corruption, dict(severities or {}))
         for level in kind.severities.values():
             kind.check(level)
@@ -199,6 +211,8 @@ def disturb(
             changed = kind.function(clean, level, random)
             if changed.shape != clean.shape:
                 raise ValueError(f"noise {kind.name}: returned shape {changed.shape} for images of {clean.shape}")
+            if not np.isfinite(changed.sum()):
+                raise ValueError(f"noise {kind.name}: values that are not finite at level {level:g}; mend its formula")
             if images.dtype == np.uint8:
                 to_uint8(np.ascontiguousarray(changed, np.float32).reshape(-1), out[index, part].reshape(-1))
             else:
@@ -209,6 +223,11 @@ def disturb(
 def _check_images(images: NDArray[Any], image_ids: Sequence[str]) -> None:
     if images.ndim != 4 or images.dtype not in (np.uint8, np.float32):
         raise ValueError(f"images: want (N, H, W, C) of uint8 or float32, got {images.shape} of {images.dtype}")
+    if min(images.shape[1:3]) < LEAST_SIDE or images.shape[3] not in (1, 3):
+        raise ValueError(
+            f"images: of {images.shape[1:]} pixels and channels; give {LEAST_SIDE} x {LEAST_SIDE} pixels or more, "
+            "grey (1 channel) or RGB (3)"
+        )
     if len(image_ids) != len(images):
         raise ValueError(f"image_ids: want one an image, got {len(image_ids)} for {len(images)} images")
     if images.dtype == np.float32 and images.size and not (images.min() >= 0.0 and images.max() <= 1.0):

@@ -142,9 +142,9 @@ def find_threshold(sample: Resampled, *, share: float, confidence: float = 0.95,
 
 
 def _spread(drawn: Floats) -> float:
-    """Standard deviation of sorted draws from their middle 68%, which draws that are never reached do not spoil."""
-    low, high = ndtr([-1.0, 1.0])
-    return (_order_statistic(drawn, high) - _order_statistic(drawn, low)) / 2
+    """Standard deviation of sorted draws from their middle 68%, or its lower half where draws are never reached."""
+    low, middle, high = (_order_statistic(drawn, share) for share in ndtr([-1.0, 0.0, 1.0]))
+    return (high - low) / 2 if np.isfinite(high) else middle - low
 
 
 def _bca_tails(sample: Resampled, drawn: Floats, value: float, share: float, tail: float) -> tuple[float, float]:

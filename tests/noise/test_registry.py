@@ -109,3 +109,38 @@ def test_cifar_10_c_is_covered_at_its_five_severities():
     corruptions = {corruption for corruption, _ in marks}
     assert len(corruptions) == 19
     assert sorted(marks) == sorted((corruption, severity) for corruption in corruptions for severity in range(1, 6))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"name": "clean"}, "clean, all and names with __ are taken"),
+        ({"name": "one__two"}, "clean, all and names with __ are taken"),
+        ({"low": 1.0, "high": 2.0}, "let it start at 0"),
+        ({"high": 0.0}, "let it start at 0"),
+    ],
+)
+def test_what_would_break_a_grid_is_not_registered(given, message):
+    def faint(images, level, random):
+        return images
+
+    faint.__name__ = given.pop("name", "faint")
+    with pytest.raises(ValueError, match=message):
+        registry.noise(**{"family": "x", "unit": "x", "high": 1.0, "source": "x", **given})(faint)
+
+
+def test_values_that_are_not_finite_are_an_error(monkeypatch):
+    monkeypatch.setattr(registry, "_CATALOGUE", dict(noise.catalogue()))
+
+    @registry.noise(family="own", unit="share", high=1.0, source="this test")
+    def broken(images, level, random):
+        return images / np.float32(0) * np.float32(0)
+
+    with np.errstate(all="ignore"), pytest.raises(ValueError, match="noise broken: values that are not finite"):
+        noise.apply("broken", natural(), 0.5, image_ids=ids(natural()))
+
+
+@pytest.mark.parametrize("shape", [(2, 7, 32, 3), (2, 32, 1, 3), (2, 32, 32, 4)])
+def test_images_too_small_or_of_other_channels_are_refused(shape):
+    with pytest.raises(ValueError, match="give 8 x 8 pixels or more"):
+        noise.apply("gaussian", np.zeros(shape, np.uint8), 0.1, image_ids=["a", "b"])
