@@ -16,7 +16,7 @@ def random_images(count: int = 20, size: int = 9) -> np.ndarray:
 
 
 def test_brightness_raises_the_hsv_value_and_keeps_hue_and_saturation():
-    images = random_images(size=4)
+    images = random_images(count=5, size=8)
     images[0, 0, 0] = 0
     brighter = noisy("brightness", 0.3, images)
     for before, after in zip(images.reshape(-1, 3), brighter.reshape(-1, 3), strict=True):
