@@ -121,29 +121,3 @@ def share_out(workers: int | None, cpus_per_worker: int, gpus_per_worker: float)
     asked = min(float(cpus_per_worker), (cpus - LEFT_FOR_TASKS) / count)
     whole = asked if asked < 1 else math.floor(asked)  # Ray refuses fractions above one
     return Workers(count=count, cpus=whole, gpus=gpus_per_worker, threads=cpus_per_worker)
-
-
-def lend(content: bytes) -> Any:
-    """Keep bytes where every worker can `borrow` them.
-
-    An actor keeps them: Ray warns on the terminal of each pool whose actors are given an object of its store.
-    """
-    import ray
-
-    return ray.remote(num_cpus=0)(_Keeper).remote(content)
-
-
-def borrow(lent: Any) -> bytes:
-    """The bytes that were lent."""
-    import ray
-
-    content: bytes = ray.get(lent.content.remote())
-    return content
-
-
-class _Keeper:
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-
-    def content(self) -> bytes:
-        return self._content

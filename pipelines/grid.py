@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from pipelines.classifier import Classifier, Predictor, load_predictor
-from pipelines.cluster import TASK_CPUS, Workers, borrow, lend
+from pipelines.cluster import TASK_CPUS, Workers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -144,7 +144,7 @@ def run(
     if not todo:
         return
     items = ray.data.from_items([{"unit": pickle.dumps(unit)} for unit in todo.values()], override_num_blocks=len(todo))
-    settings = {"model_file": lend(classifier.path.read_bytes()), "classifier": classifier}
+    settings = {"model_file": ray.put(classifier.path.read_bytes()), "classifier": classifier}
     settings |= {"batch_size": batch_size, "threads": workers.threads}
     pool: dict[str, Any] = {
         "compute": ray.data.ActorPoolStrategy(size=workers.count),
@@ -244,8 +244,10 @@ def unpack(batch: Columns) -> Any:
 
 
 def load_shared_predictor(model_file: Any, classifier: Classifier, batch_size: int, threads: int) -> Predictor:
-    """The predictor of an actor, whose model file was lent or is at hand."""
-    content = model_file if isinstance(model_file, bytes) else borrow(model_file)
+    """The predictor of an actor, whose model file is in Ray's object store or at hand."""
+    import ray
+
+    content = ray.get(model_file) if isinstance(model_file, ray.ObjectRef) else model_file
     return load_predictor(content, classifier, batch_size=batch_size, threads=threads)
 
 

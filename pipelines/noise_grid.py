@@ -44,7 +44,7 @@ class NoiseGridSettings(Settings):
     cpus_per_worker: int = Field(1, ge=1, description="CPU threads of each.")
     gpus_per_worker: float = Field(0.0, ge=0, description="GPUs, or a share of one, of each.")
     resume: bool = Field(False, description="Keep the units of work that --output already holds.")
-    smoke_test: bool = Field(False, description=f"The quick grid on {SMOKE_LIMIT} images.")
+    smoke_test: bool = Field(False, description=f"{SMOKE_LIMIT} images, and the quick grid unless --noise is given.")
     list: bool = Field(False, description="Print the noises and exit.")
     json_: bool = Field(False, alias="json", description="With --list: as JSON.")
 
@@ -133,13 +133,14 @@ def read_levels(settings: NoiseGridSettings) -> tuple[NoiseLevels, ...]:
     from noise.levels import read_grid
 
     try:
-        if settings.noise and not settings.smoke_test:
+        if settings.noise:
             return read_grid(settings.noise)
         return read_preset("quick" if settings.smoke_test else settings.preset)
     except InputError:
         raise
     except ValueError as error:
-        raise InputError(f"--noise: {error}") from None
+        option = "--noise" if settings.noise else f"--preset {settings.preset}"
+        raise InputError(f"{option}: {error}") from None
 
 
 def read_preset(name: str) -> tuple[NoiseLevels, ...]:

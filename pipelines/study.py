@@ -53,7 +53,7 @@ def study(search: Search, measured: Measured, halvings: int) -> Study:
     failures = analyse_failures(
         predictions,
         analysis,
-        images,
+        images if not halvings else images[images["repeat"] == 0],  # the other repeats are not halved
         signs.class_names,
         signs.counts["train"],
         shapes_of(signs.class_names),

@@ -12,7 +12,7 @@ from scipy.stats import kendalltau
 import noise
 from noise.distortion import MEASURES, measure
 from noise.plugins import install
-from noise.visibility import VisibilityCurve, level_at, read_at, visibility_curve
+from noise.visibility import Reading, VisibilityCurve, level_at, read_at, visibility_curve
 from pipelines.analysis import CLEAN, CRITERIA
 from pipelines.signs import SignDataset, Signs
 
@@ -215,15 +215,16 @@ def _slight_row(rows: pd.DataFrame, right: pd.DataFrame, levels: pd.DataFrame) -
     rates = [_rate(failures[:, index], groups) for index in range(len(at))]
     slight = np.flatnonzero((ssim >= SLIGHT) & (at > at[0]))
     tested = {"slight": int(slight[-1]) if len(slight) else None, "huge": len(at) - 1}
-    exact = level_at(_curves(levels)["ssim"], SLIGHT).value
+    exact = level_at(_curves(levels)["ssim"], SLIGHT)
     found: dict[str, object] = {key: levels[key].iloc[0] for key in ("noise", "unit")}
     found |= {"n": len(right), "groups": int(groups.max()) + 1}
     for name, index in tested.items():
         found[f"level_{name}"] = np.nan if index is None else at[index]
         found[f"ssim_{name}"] = np.nan if index is None else ssim[index]
         found |= _failing(name, (np.nan,) * 3 if index is None else _wilson(*rates[index]))
-    found["level_at"] = exact if np.isfinite(exact) else np.nan
-    return found | _failing("at", _between(at, rates, exact) if np.isfinite(exact) else (np.nan,) * 3)
+    known = bool(np.isfinite(exact.value))
+    found["level_at"] = exact.value if known else np.nan
+    return found | _failing("at", _between(at, rates, exact) if known else (np.nan,) * 3)
 
 
 def _failing(name: str, rate: Sequence[float]) -> dict[str, object]:
@@ -261,16 +262,22 @@ def _rate(failed: Floats, groups: NDArray[np.int64]) -> tuple[float, float]:
     return rate, effective
 
 
-def _between(levels: Floats, rates: Sequence[tuple[float, float]], level: float) -> tuple[float, float, float]:
+def _between(levels: Floats, rates: Sequence[tuple[float, float]], level: Reading) -> tuple[float, float, float]:
     """The rate at a level between those tested, with its interval.
 
-    The curve is a monotone cubic; how far a straight line would lie from it is added to the interval.
+    The curve is a monotone cubic. To the rate's own error are added how far a straight line would lie from the curve,
+    and how far the rate moves over the level's interval.
     """
     curve, effective = np.asarray(rates).T
-    rate, straight = float(PchipInterpolator(levels, curve)(level)), float(np.interp(level, levels, curve))
-    _, low, high = _wilson(rate, float(effective[np.searchsorted(levels, level)]))
-    low, high = rate - np.hypot(rate - low, rate - straight), rate + np.hypot(high - rate, rate - straight)
-    return rate, max(float(low), 0.0), min(float(high), 1.0)
+    smooth = PchipInterpolator(levels, curve)
+    ends = np.clip([level.value, level.low, level.high], levels[0], levels[-1])
+    ends[np.isnan(ends)] = level.value  # one image alone has no interval
+    rate, least, most = (float(part) for part in smooth(ends))
+    straight = rate - float(np.interp(level.value, levels, curve))
+    _, low, high = _wilson(rate, float(effective[np.searchsorted(levels, level.value)]))
+    under = float(np.sqrt((rate - low) ** 2 + straight**2 + (rate - least) ** 2))
+    over = float(np.sqrt((high - rate) ** 2 + straight**2 + (most - rate) ** 2))
+    return rate, max(rate - under, 0.0), min(rate + over, 1.0)
 
 
 def _wilson(rate: float, effective: float) -> tuple[float, float, float]:

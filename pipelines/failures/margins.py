@@ -80,8 +80,9 @@ def margin_predicts(images: pd.DataFrame, thresholds: pd.DataFrame, *, seed: int
         A row for each noise: noise, n, groups, never (share of the images that no level makes wrong: ties at the top),
         right_again (share of those that fail that are right at some larger level), rho (Spearman's, of margin and
         level), rho_low, rho_high (95%, percentiles of a bootstrap over tracks, or over images where no track is
-        known), begins (the threshold), early (share of the images that fail at or below it, or at all where it is not
-        reached), auroc (of a small margin for failing early), auroc_low, auroc_high, method.
+        known), begins (the threshold), early (share of the images that fail up to the first measured level that
+        reaches it, or at all where none does), auroc (of a small margin for failing early), auroc_low, auroc_high,
+        method.
     """
     group = groups_of(images)
     counts = _draw(int(group.max()) + 1, seed)
@@ -96,7 +97,7 @@ def margin_predicts(images: pd.DataFrame, thresholds: pd.DataFrame, *, seed: int
 def _foretold(part: pd.DataFrame, groups: Integers, counts: NDArray[np.uint8], begins: float) -> dict[str, object]:
     margin, level = part["margin"].to_numpy(np.float64), part["level"].to_numpy(np.float64)
     fails = np.isfinite(level)
-    early = level <= begins if np.isfinite(begins) else fails
+    early = fails & (part["level_below"].to_numpy(np.float64) < begins)
     rho, drawn = spearman(margin, level, counts, groups)
     low, high = np.nanquantile(drawn, [0.025, 0.975]) if np.isfinite(rho) else (np.nan, np.nan)
     warned = auroc(-margin, early, groups)

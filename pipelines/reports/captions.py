@@ -28,22 +28,22 @@ def clean_accuracy(noise: NoiseSummary, class_count: int) -> str:
 
 
 def ranking_caption(visibility: pd.DataFrame) -> str:
-    """How many noises do harm that barely shows."""
+    """How many noises do harm by a slight change."""
     begins = visibility[visibility["criterion"] == "begins"]
     ranked = begins[begins["rank"].notna()]
     if ranked.empty:
         return "No noise makes the classifier begin to fail within its tested levels."
-    hidden = ranked[ranked["ssim"] >= SLIGHT]["noise"]
+    hidden = begins[(begins["rank"].notna() | (begins["censored"] == "below")) & (begins["ssim"] >= SLIGHT)]["noise"]
     named = f" ({listed(map(spoken, hidden))})" if len(hidden) else ""
     return (
-        f"{len(hidden)} of {len(begins)} noises make the classifier begin to fail while they barely show, within the "
-        f"shaded band{named}; the median noise does so at {ssim_text(ranked['ssim'].median())}, "
+        f"{len(hidden)} of {len(begins)} noises make the classifier begin to fail at SSIM {SLIGHT:g} or more, within "
+        f"the shaded band{named}; the median noise does so at {ssim_text(ranked['ssim'].median())}, "
         f"the last at {ssim_text(ranked['ssim'].min())}."
     )
 
 
 def slight_caption(slight: pd.DataFrame) -> str:
-    """What the median noise does where it barely shows, and at its strongest."""
+    """What the median noise does where the change is slight, and at its strongest."""
     known = slight[slight["failing_at"].notna()]
     if known.empty:
         return f"No noise shows as little as SSIM {SLIGHT:g} between two tested levels."
@@ -59,7 +59,7 @@ def slightest_caption(rows: pd.DataFrame) -> str:
     often = rows["noise"].value_counts()
     ends = dict.fromkeys(similarity(rows["ssim"].agg(end)) for end in ("max", "min"))
     return (
-        f"Each pair: a sign that is recognised, and the same sign changed as little as fools the classifier, at SSIM "
+        f"Each pair: a sign that is recognised, and the same sign at the smallest tested level that fools it, at SSIM "
         f"{' to '.join(ends)}. "
         f"{often.iloc[0]} of these {len(rows)} fail under {spoken(str(often.index[0]))}."
     )

@@ -75,7 +75,7 @@ def _least(visibility: pd.DataFrame, agreement: pd.DataFrame) -> str:
     ssim = (f"{spoken(row['noise'])} ({_ssim(row)})" for row in by_ssim.head(FIRST).to_dict("records"))
     psnr = (f"{spoken(row['noise'])} ({row['psnr']:.1f} dB)" for row in by_psnr.head(FIRST).to_dict("records"))
     sentence = f"When the classifier begins to fail, least shows of {listed(ssim)} by SSIM, of {listed(psnr)} by PSNR."
-    return sentence + _ties(by_ssim) + _agreement(ranked, agreement)
+    return sentence + _ties(by_ssim) + _unranked(visibility) + _agreement(ranked, agreement)
 
 
 def _ties(by_ssim: pd.DataFrame) -> str:
@@ -83,6 +83,16 @@ def _ties(by_ssim: pd.DataFrame) -> str:
     rest = by_ssim.iloc[FIRST:]
     tied = rest[rest["ssim_high"] >= by_ssim["ssim_low"].iloc[0]]["noise"]
     return f" By the intervals of SSIM, {listed(map(spoken, tied))} may show as little." if len(tied) else ""
+
+
+def _unranked(visibility: pd.DataFrame) -> str:
+    """The noises that do harm before their first tested level, which may be the first of all."""
+    early = visibility[(visibility["criterion"] == "begins") & (visibility["censored"] == "below")]["noise"]
+    if early.empty:
+        return ""
+    return (
+        f" {listed(map(spoken, early)).capitalize()} may show still less: it began at or below the first tested level."
+    )
 
 
 def _agreement(ranked: pd.DataFrame, agreement: pd.DataFrame) -> str:
@@ -103,20 +113,23 @@ def _most(visibility: pd.DataFrame) -> str:
     ranked = _ranked(visibility)
     if len(ranked) < 2:
         return ""
-    first, last = ranked.iloc[0], ranked.iloc[-1]
+    first, last = ranked.iloc[0], ranked.sort_values("rank", kind="stable").iloc[-1]
     ratio = 10 ** ((first["psnr"] - last["psnr"]) / 10)
     return (
-        f"{_capital(last['noise'])} must show most before the classifier begins to fail: {ssim_text(last['ssim'])} and "
-        f"{last['psnr']:.0f} dB, at level {number(last['level'])} ({last['unit']}). Its mean squared error is then "
-        f"{number(ratio)} times that of {spoken(first['noise'])}."
+        f"Of the {len(ranked)} noises that make the classifier begin to fail, {spoken(last['noise'])} must show most: "
+        f"{ssim_text(last['ssim'])} and {last['psnr']:.0f} dB, at level {number(last['level'])} ({last['unit']}). "
+        f"Its mean squared error is then {number(ratio)} times that of {spoken(first['noise'])}."
     )
 
 
 def _withstood(noises: Sequence[NoiseSummary]) -> str:
     kept = [noise for noise in noises if noise.fails.censored == "above"]
     untouched = [noise.title for noise in kept if noise.begins.censored == "above"]
+    failed = [noise for noise in noises if np.isfinite(noise.fails.value)]
+    if len(failed) == len(noises):
+        return f"All {len(noises)} noises make it fail within their tested range." if len(noises) > 1 else ""
     if not kept:
-        return f"Each of the {len(noises)} noises makes it fail within the tested range."
+        return ""
     left = {noise.title: float(noise.curve["accuracy"].iloc[-1]) for noise in kept}
     most = sorted(left, key=lambda title: -left[title])
     return (
@@ -134,7 +147,7 @@ def _slight(slight: pd.DataFrame) -> str:
     huge = slight.sort_values("failing_huge")
     ends = [f"{percent(row['failing_huge'], 0)} ({spoken(row['noise'])})" for _, row in huge.iloc[[0, -1]].iterrows()]
     return (
-        f"At SSIM {SLIGHT:g}, barely visible, {harmed} of {len(known)} noises already fool it on {percent(HARMED, 0)} "
+        f"At SSIM {SLIGHT:g} {harmed} of {len(known)} noises already fool it on {percent(HARMED, 0)} "
         f"of the recognised images or more, {spoken(worst['noise'])} on {percent(worst['failing_at'])} "
         f"[{percent(worst['failing_at_low'])}, {percent(worst['failing_at_high'])}]. At their strongest levels they do "
         f"on {percent(huge['failing_huge'].median(), 0)} in the median, from {ends[0]} to {ends[1]}."
@@ -142,18 +155,21 @@ def _slight(slight: pd.DataFrame) -> str:
 
 
 def _fooled(slightest: pd.DataFrame, slight: pd.DataFrame) -> str:
-    """How many images some noise fools while it barely shows."""
+    """How many images some noise fools while the change is slight, as far as the tested levels show."""
     fooled, recognised = int((slightest["ssim"] >= SLIGHT).sum()), int(slight["n"].max())
     if not fooled:
         return ""
     return (
-        f" {percent(fooled / recognised, 0)} of the recognised images ({fooled:,}) fail under at least one noise that "
+        f" At least {percent(fooled / recognised, 0)} of the recognised images ({fooled:,}) fail under some noise that "
         f"leaves them an SSIM of {SLIGHT:g} or more."
     )
 
 
 def _confidence(confidence: pd.DataFrame, thresholds: pd.DataFrame) -> str:
-    said = {"begins": "where noises make it begin to fail", "fails": "where they make it fail"}
+    said = {
+        "begins": "at the levels nearest to where noises make it begin to fail",
+        "fails": "to where they make it fail",
+    }
     warned = {words: _warned(confidence, thresholds, criterion) for criterion, words in said.items()}
     ranges = [f"{_range(found)} {words}" for words, found in warned.items() if len(found)]
     if not ranges:

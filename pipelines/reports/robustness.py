@@ -84,7 +84,7 @@ def write_robustness_report(folder: Path, study: Study, pictures: Pictures, *, a
     page = _page(study, noises, about) | _sections(study, noises, pictures)
     page["figures"] = {name: _wide(figure, ALTS[name]) for name, figure in drawn.items() if name in ALTS}
     html = _template().render(page).encode()
-    said = "\n".join(f"- **{finding.topic}.** {finding.text}" for finding in page["findings"])
+    said = "\n".join(f"- **{finding.topic.rstrip('?')}:** {finding.text}" for finding in page["findings"])
     text = write_whole(folder / "findings.md", f"**{page['headline']}.**\n\n{said}\n".encode())
     return [write_whole(folder / "report.html", html), text, *files]
 

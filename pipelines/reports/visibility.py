@@ -122,7 +122,7 @@ def _key() -> list[Line2D | Patch]:
         Line2D([], [], color=MUTED, linestyle="", marker="o", label="fails"),
         Line2D([], [], color=MUTED, linewidth=3.4, alpha=0.45, label="95% interval"),
         Line2D([], [], color=MUTED, linestyle="", marker=">", label="beyond the tested levels"),
-        Patch(facecolor=RULE, alpha=0.45, label=f"barely visible: SSIM {SLIGHT:g} and above"),
+        Patch(facecolor=RULE, alpha=0.45, label=f"slight change: SSIM {SLIGHT:g} and above"),
     ]
 
 

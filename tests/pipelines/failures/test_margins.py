@@ -61,6 +61,7 @@ def failing(margin, level, noise="dots"):
             "noise": noise,
             "image_id": [str(image) for image in range(count)],
             "track": "",
+            "level_below": np.where(np.isinf(level), 8.0, np.asarray(level) - 1.0),
             "level": level,
             "right_again": 0,
             "margin": margin,

@@ -23,11 +23,14 @@ def test_clean_accuracy(study):
 
 def test_harm_that_barely_shows_is_counted():
     table = pd.DataFrame({"noise": ["hue", "salt_pepper", "fog"], "criterion": "begins", "rank": [1, 2, None]})
-    text = ranking_caption(table.assign(ssim=[0.99, 0.6, 0.97]))
+    table = table.assign(ssim=[0.99, 0.6, 0.97], censored=["", "", "above"])
+    text = ranking_caption(table)
     assert text.startswith("1 of 3 noises")
     assert "(hue)" in text
     assert text.endswith("the last at SSIM 0.60.")
     assert ranking_caption(table.assign(rank=np.nan)).startswith("No noise")
+    early = ranking_caption(table.assign(censored=["", "", "below"]))
+    assert "(hue and fog)" in early  # it did harm before its first level: it counts, though it has no rank
 
 
 def test_slight_harm_of_the_median_noise():

@@ -95,3 +95,21 @@ def test_confidence_is_read_at_the_levels_nearest_to_the_thresholds(study, noise
 def test_where_answers_go(study, noises):
     text = answers(study, noises)["Where answers go"]
     assert text.startswith("Under 3 of the 3 noises that make it fail, wrong answers name “Speed limit (10 km/h)”")
+
+
+def test_a_noise_that_did_harm_before_its_first_level_is_named(study, noises):
+    visibility = study.tables["visibility"]
+    speckle = visibility["noise"] == "speckle"
+    early = visibility.assign(
+        censored=visibility["censored"].where(~speckle, "below"), rank=visibility["rank"].where(~speckle)
+    )
+    changed = dataclasses.replace(study, tables=study.tables | {"visibility": early})
+    assert "Speckle may show still less" in answers(changed, noises)["Least to see, most harm"]
+
+
+def test_noises_without_a_threshold_are_not_said_to_make_it_fail(study, noises):
+    unknown = [
+        dataclasses.replace(noise, fails=dataclasses.replace(noise.fails, value=np.nan, censored=""))
+        for noise in noises
+    ]
+    assert "What it withstands" not in answers(study, unknown)
