@@ -90,9 +90,7 @@ def _unranked(visibility: pd.DataFrame) -> str:
     early = visibility[(visibility["criterion"] == "begins") & (visibility["censored"] == "below")]["noise"]
     if early.empty:
         return ""
-    return (
-        f" {listed(map(spoken, early)).capitalize()} may show still less: it began at or below the first tested level."
-    )
+    return f" {listed(map(spoken, early)).capitalize()} may show still less: the harm began at or below the first tested level."
 
 
 def _agreement(ranked: pd.DataFrame, agreement: pd.DataFrame) -> str:

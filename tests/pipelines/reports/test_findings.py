@@ -104,7 +104,7 @@ def test_a_noise_that_did_harm_before_its_first_level_is_named(study, noises):
         censored=visibility["censored"].where(~speckle, "below"), rank=visibility["rank"].where(~speckle)
     )
     changed = dataclasses.replace(study, tables=study.tables | {"visibility": early})
-    assert "Speckle may show still less" in answers(changed, noises)["Least to see, most harm"]
+    assert "Speckle and black columns may show still less" in answers(changed, noises)["Least to see, most harm"]
 
 
 def test_noises_without_a_threshold_are_not_said_to_make_it_fail(study, noises):
