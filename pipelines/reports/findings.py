@@ -90,7 +90,8 @@ def _unranked(visibility: pd.DataFrame) -> str:
     early = visibility[(visibility["criterion"] == "begins") & (visibility["censored"] == "below")]["noise"]
     if early.empty:
         return ""
-    return f" {listed(map(spoken, early)).capitalize()} may show still less: the harm began at or below the first tested level."
+    names = listed(map(spoken, early)).capitalize()
+    return f" {names} may show still less: the harm began at or below the first tested level."
 
 
 def _agreement(ranked: pd.DataFrame, agreement: pd.DataFrame) -> str:
