@@ -34,7 +34,7 @@ PANELS = {
 TITLES = {
     "ssim": "SSIM",
     "psnr": "PSNR",
-    "csf_psnr": "CSF-PSNR (weighted by contrast sensitivity)",
+    "csf_psnr": "CSF-PSNR",
     "l2": "L2 (root mean square)",
 }
 TITLES |= {"l1": "L1 (mean)", "linf": "L-infinity", "l0": "L0 (share of the pixels)"}
