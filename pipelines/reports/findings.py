@@ -184,6 +184,8 @@ def _warned(confidence: pd.DataFrame, thresholds: pd.DataFrame, criterion: str) 
     """AUROC by noise at the measured level nearest to each threshold that was reached, smallest first."""
     reached = thresholds[(thresholds["criterion"] == criterion) & np.isfinite(thresholds["threshold"])]
     level = reached.set_index("noise")["threshold"]
+    if level.empty:
+        return pd.Series(dtype=float)
     rows = confidence[confidence["noise"].isin(level.index) & confidence["auroc"].notna()]
     away = (rows["level"] - rows["noise"].map(level)).abs()
     nearest = rows.loc[away.groupby(rows["noise"]).idxmin()]

@@ -113,3 +113,9 @@ def test_noises_without_a_threshold_are_not_said_to_make_it_fail(study, noises):
         for noise in noises
     ]
     assert "What it withstands" not in answers(study, unknown)
+
+
+def test_a_grid_in_which_nothing_fails_is_told_without_confidence(study, noises):
+    never = study.analysis.thresholds.assign(threshold=np.inf, censored="above")
+    changed = dataclasses.replace(study, analysis=dataclasses.replace(study.analysis, thresholds=never))
+    assert "Does confidence warn?" not in answers(changed, noises)
