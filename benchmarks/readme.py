@@ -75,14 +75,17 @@ def _grid() -> str:
         f"all). {(folder / 'findings.md').read_text().strip()}\n\n"
         "![Noises by how little they show when the network begins to fail, and fails]"
         "(results/gtsrb/noise_grid/ranking.png)\n\n"
+        "Leftmost is most harmful: a ring marks where the classifier begins to fail, a dot where it fails, a triangle "
+        "that it does not within the tested levels; the axis is stretched near SSIM 1.\n\n"
         "![The images that fail at the slightest change, clean and changed](results/gtsrb/noise_grid/slightest.png)"
         "\n\nMore of the same report: [accuracy against seven measures of distortion]"
         "(results/gtsrb/noise_grid/distortion.png), [all curves](results/gtsrb/noise_grid/curves.png), "
         "[which class falls when](results/gtsrb/noise_grid/class_heat_map.png), "
         "[where the answers go](results/gtsrb/noise_grid/flow.png), "
         "[whether confidence warns](results/gtsrb/noise_grid/warning.png).\n\n"
-        f"<details><summary>All {noises} thresholds</summary>\n\n{(folder / 'thresholds.md').read_text().strip()}\n\n"
-        "</details>"
+        f"<details><summary>All {noises} thresholds</summary>\n\nIn the order of the ranking, with the SSIM where it "
+        "begins to fail. Compare that between rows, never levels; *significant from* is the first level at which "
+        f"McNemar's test rejects.\n\n{(folder / 'thresholds.md').read_text().strip()}\n\n</details>"
     )
 
 

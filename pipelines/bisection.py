@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipelines.classifier import Classifier
-from pipelines.grid import Columns, Unit, load_shared_predictor, unpack
+from pipelines.grid import Columns, Shelf, Unit, keep, load_shared_predictor, unpack
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,8 +84,11 @@ def _bracket(unit: Unit, failing: pd.DataFrame, halvings: int) -> Bracket:
 class BisectUnit:
     """An actor that halves the brackets of a unit's images together, each image at a level of its own."""
 
-    def __init__(self, model_file: Any, classifier: Classifier, batch_size: int, threads: int) -> None:
+    def __init__(
+        self, model_file: Any, classifier: Classifier, batch_size: int, threads: int, shelf: Shelf | None = None
+    ) -> None:
         self._predict = load_shared_predictor(model_file, classifier, batch_size, threads)
+        self._shelf = shelf
 
     def __call__(self, batch: Columns) -> Columns:
         """Rows of one bracket: noise, image_id, level_below, level, predicted and the distortion there."""
@@ -102,7 +105,7 @@ class BisectUnit:
             below, above = np.where(wrong, below, middle), np.where(wrong, middle, above)
             predicted = np.where(wrong, answer, predicted)
         distortion = measure(signs.image, _noisy(bracket.unit, signs, above))
-        return {
+        rows = {
             "unit": np.full(bracket.size, bracket.key),
             "noise": np.full(bracket.size, bracket.unit.noise),
             "image_id": signs.image_id,
@@ -111,6 +114,7 @@ class BisectUnit:
             "predicted": predicted,
             **{name: distortion[name] for name in MEASURES},
         }
+        return keep(self._shelf, rows)
 
 
 def _noisy(unit: Unit, signs: Signs, levels: Floats) -> NDArray[np.uint8]:

@@ -1,6 +1,7 @@
 """How a grid of noises runs on Ray Data: units of work, a pool of model actors, and resume.
 
-A unit is a shard of images under one noise, all its levels in one pass. Its rows are written to a file of their own,
+A unit is a shard of images under one noise, all its levels in one pass. Its rows are written to a file of their own, by
+the worker itself where it sees the folder (so that a run that dies loses no more than what its workers are at),
 named by a hash of model, data, noise and its code, levels, seed and shard, so that work once done is never redone.
 """
 
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+from uuid import uuid4
 
 import numpy as np
 
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 CLEAN = "clean"
 """The name under which the clean images are predicted, once for the whole grid."""
 FILE = "predictions.parquet"
+MARKER = ".units-of-this-run"
 SLICE_BYTES = 1 << 26
 """Noisy images that a worker holds at a time."""
 BATCHES_A_CALL = 8
@@ -156,6 +159,7 @@ def run(
         noisy = items.map_batches(disturbed, batch_size=1, num_cpus=TASK_CPUS)
         rows = noisy.map_batches(PredictImages, **pool, batch_size=batch_size * BATCHES_A_CALL)
     else:
+        settings["shelf"] = Shelf.put_up(folder)
         rows = items.map_batches(actor or PredictUnit, **pool, batch_size=1)
     blocks = rows.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0)  # none waits for the next
     _collect(blocks, todo, folder)
@@ -209,16 +213,65 @@ def compact(
     return Predictions(folder, noises)
 
 
+@dataclass(frozen=True)
+class Shelf:
+    """The folder of the units' files, which a worker on another machine may not see.
+
+    Attributes:
+        folder: where the driver has it.
+        token: what the driver left there, so that another folder of this name is not taken for it.
+    """
+
+    folder: Path
+    token: str
+
+    @classmethod
+    def put_up(cls, folder: Path) -> Shelf:
+        """Make the folder and leave the token in it."""
+        folder.mkdir(parents=True, exist_ok=True)
+        token = uuid4().hex
+        (folder / MARKER).write_text(token)
+        return cls(folder.resolve(), token)
+
+    def seen(self) -> bool:
+        """Whether this process sees the folder."""
+        marker = self.folder / MARKER
+        return marker.is_file() and marker.read_text() == self.token
+
+
+def write_unit(folder: Path, key: str, table: pa.Table) -> None:
+    """Write the rows of a unit beside their place first, so that a file is always whole."""
+    import pyarrow.parquet as pq
+
+    beside = folder / f"{key}.part"
+    pq.write_table(table, beside)
+    beside.replace(folder / f"{key}.parquet")
+
+
+def keep(shelf: Shelf | None, rows: Columns) -> Columns:
+    """Write the rows of one whole unit where its worker sees the shelf; they are returned in any case."""
+    import pyarrow as pa
+
+    if shelf is not None and shelf.seen():
+        columns = dict(rows)
+        key = str(columns.pop("unit")[0])
+        write_unit(shelf.folder, key, pa.table(columns))
+    return rows
+
+
 class PredictUnit:
     """An actor that makes the noise and predicts, where the model runs on CPU: images never leave the process."""
 
-    def __init__(self, model_file: Any, classifier: Classifier, batch_size: int, threads: int) -> None:
+    def __init__(
+        self, model_file: Any, classifier: Classifier, batch_size: int, threads: int, shelf: Shelf | None = None
+    ) -> None:
         self._predict = load_shared_predictor(model_file, classifier, batch_size, threads)
+        self._shelf = shelf
 
     def __call__(self, batch: Columns) -> Columns:
         """Rows of one unit."""
         parts = [_rows(part, self._predict(part.pop("image"))) for part in _disturb(unpack(batch))]
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        return keep(self._shelf, {name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
 
 
 class PredictImages:
@@ -308,7 +361,6 @@ def _collect(blocks: Iterable[pa.Table], todo: Mapping[str, Work], folder: Path)
     """Write each unit when all its rows have come: beside its place first, so that a file is always whole."""
     import pyarrow as pa
     import pyarrow.compute as pc
-    import pyarrow.parquet as pq
     from tqdm import tqdm
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -324,8 +376,8 @@ def _collect(blocks: Iterable[pa.Table], todo: Mapping[str, Work], folder: Path)
                     continue
                 if have > todo[key].size:
                     raise RuntimeError(f"unit {key} gave {have} rows instead of {todo[key].size}")
-                beside = folder / f"{key}.part"
-                pq.write_table(pa.concat_tables(waiting.pop(key)), beside)
-                beside.replace(folder / f"{key}.parquet")
+                parts = waiting.pop(key)
+                if not (folder / f"{key}.parquet").exists():  # its worker does not see the folder
+                    write_unit(folder, key, pa.concat_tables(parts))
     if missing := [key for key in todo if not (folder / f"{key}.parquet").exists()]:
         raise RuntimeError(f"{len(missing)} of {len(todo)} units gave too few rows, the first is {missing[0]}")

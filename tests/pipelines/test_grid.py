@@ -3,6 +3,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import noise
@@ -155,3 +156,16 @@ def test_predictions_of_made_images_equal_those_of_a_fused_worker(signs, classif
     keys = ["noise", "repeat", "level", "image_id"]
     apart = pd.concat(blocks).drop(columns="unit").sort_values(keys).reset_index(drop=True)
     pd.testing.assert_frame_equal(apart, rows_of(units, classifier), check_exact=True)
+
+
+def test_a_worker_writes_its_units_where_it_sees_the_folder(signs, classifier, tmp_path):
+    [unit] = grid.plan(classifier, signs, GRID, seed=0)[3:4]
+    here, elsewhere = grid.Shelf.put_up(tmp_path / "here"), grid.Shelf(tmp_path / "here", "another run's")
+    for shelf, written in ((elsewhere, False), (here, True)):
+        actor = grid.PredictUnit(classifier.path.read_bytes(), classifier, 16, 1, shelf)
+        rows = pa.table(actor({"unit": [pickle.dumps(unit)]})).drop_columns(["unit"])
+        path = tmp_path / "here" / f"{unit.key}.parquet"
+        assert path.exists() == written
+    assert pq.read_table(path).equals(rows)
+    grid._collect([rows.add_column(0, "unit", pa.array([unit.key] * len(rows)))], {unit.key: unit}, tmp_path / "here")
+    assert pq.read_table(path).equals(rows)
