@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipelines.grid import Columns, Unit, UnitActor
+from pipelines.classifier import Classifier
+from pipelines.grid import Columns, Shelf, Unit, keep, load_shared_predictor, unpack
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,32 +81,40 @@ def _bracket(unit: Unit, failing: pd.DataFrame, halvings: int) -> Bracket:
     return Bracket(replace(unit, rows=chosen), below, above, predicted, halvings, key)
 
 
-class BisectUnit(UnitActor):
-    """Halves the brackets of a unit's images together, each image at a level of its own."""
+class BisectUnit:
+    """An actor that halves the brackets of a unit's images together, each image at a level of its own."""
 
-    def rows(self, work: Bracket) -> Columns:
+    def __init__(
+        self, model_file: Any, classifier: Classifier, batch_size: int, threads: int, shelf: Shelf | None = None
+    ) -> None:
+        self._predict = load_shared_predictor(model_file, classifier, batch_size, threads)
+        self._shelf = shelf
+
+    def __call__(self, batch: Columns) -> Columns:
         """Rows of one bracket: noise, image_id, level_below, level, predicted and the distortion there."""
         from noise.distortion import measure
 
-        signs = work.unit.images()
-        below, above = np.array(work.below), np.array(work.above)
-        predicted = np.array(work.predicted)
-        for _ in range(work.halvings):
+        bracket: Bracket = unpack(batch)
+        signs = bracket.unit.images()
+        below, above = np.array(bracket.below), np.array(bracket.above)
+        predicted = np.array(bracket.predicted)
+        for _ in range(bracket.halvings):
             middle = (below + above) / 2
-            answer = self._predict(_noisy(work.unit, signs, middle)).argmax(axis=1)
+            answer = self._predict(_noisy(bracket.unit, signs, middle)).argmax(axis=1)
             wrong = answer != signs.label
             below, above = np.where(wrong, below, middle), np.where(wrong, middle, above)
             predicted = np.where(wrong, answer, predicted)
-        distortion = measure(signs.image, _noisy(work.unit, signs, above))
-        return {
-            "unit": np.full(work.size, work.key),
-            "noise": np.full(work.size, work.unit.noise),
+        distortion = measure(signs.image, _noisy(bracket.unit, signs, above))
+        rows = {
+            "unit": np.full(bracket.size, bracket.key),
+            "noise": np.full(bracket.size, bracket.unit.noise),
             "image_id": signs.image_id,
             "level_below": below,
             "level": above,
             "predicted": predicted,
             **{name: distortion[name] for name in MEASURES},
         }
+        return keep(self._shelf, rows)
 
 
 def _noisy(unit: Unit, signs: Signs, levels: Floats) -> NDArray[np.uint8]:

@@ -11,7 +11,6 @@ import logging
 import pickle
 import shutil
 import sys
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -125,7 +124,7 @@ def run(
     *,
     folder: Path,
     batch_size: int,
-    actor: type[UnitActor] | None = None,
+    actor: type | None = None,
 ) -> None:
     """Do the work that is not done yet, and leave one Parquet file a unit in `folder`.
 
@@ -160,7 +159,7 @@ def run(
         noisy = items.map_batches(disturbed, batch_size=1, num_cpus=TASK_CPUS)
         rows = noisy.map_batches(PredictImages, **pool, batch_size=batch_size * BATCHES_A_CALL)
     else:
-        pool["fn_constructor_kwargs"] = settings | {"shelf": Shelf.put_up(folder)}
+        settings["shelf"] = Shelf.put_up(folder)
         rows = items.map_batches(actor or PredictUnit, **pool, batch_size=1)
     blocks = rows.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0)  # none waits for the next
     _collect(blocks, todo, folder)
@@ -260,8 +259,8 @@ def keep(shelf: Shelf | None, rows: Columns) -> Columns:
     return rows
 
 
-class UnitActor(ABC):
-    """An actor that does whole pieces of work, noise and predictions, and writes the rows of each."""
+class PredictUnit:
+    """An actor that makes the noise and predicts, where the model runs on CPU: images never leave the process."""
 
     def __init__(
         self, model_file: Any, classifier: Classifier, batch_size: int, threads: int, shelf: Shelf | None = None
@@ -270,21 +269,9 @@ class UnitActor(ABC):
         self._shelf = shelf
 
     def __call__(self, batch: Columns) -> Columns:
-        """Rows of the one piece of work of a batch."""
-        return keep(self._shelf, self.rows(pickle.loads(batch["unit"][0])))  # noqa: S301  (made by `run`)
-
-    @abstractmethod
-    def rows(self, work: Any) -> Columns:
-        """Do a piece of work; its key stands in the column "unit"."""
-
-
-class PredictUnit(UnitActor):
-    """Makes the noise of a unit and predicts, where the model runs on CPU: images never leave the process."""
-
-    def rows(self, work: Unit) -> Columns:
-        """Rows of a unit, one a prediction."""
-        parts = [_rows(part, self._predict(part.pop("image"))) for part in _disturb(work)]
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        """Rows of one unit."""
+        parts = [_rows(part, self._predict(part.pop("image"))) for part in _disturb(unpack(batch))]
+        return keep(self._shelf, {name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
 
 
 class PredictImages:
@@ -301,7 +288,12 @@ class PredictImages:
 
 def disturbed(batch: Columns) -> Iterator[Columns]:
     """The noisy images of one unit, a slice at a time, with the columns of their rows."""
-    yield from _disturb(pickle.loads(batch["unit"][0]))  # noqa: S301  (made by `run`)
+    yield from _disturb(unpack(batch))
+
+
+def unpack(batch: Columns) -> Any:
+    """The one piece of work of a batch."""
+    return pickle.loads(batch["unit"][0])  # noqa: S301  (made by `run`)
 
 
 def load_shared_predictor(model_file: Any, classifier: Classifier, batch_size: int, threads: int) -> Predictor:

@@ -14,7 +14,6 @@ from noise.distortion import MEASURES, measure
 from noise.plugins import install
 from noise.visibility import Reading, VisibilityCurve, level_at, read_at, visibility_curve
 from pipelines.analysis import CLEAN, CRITERIA
-from pipelines.failures.rows import groups_of
 from pipelines.signs import SignDataset, Signs
 
 if TYPE_CHECKING:
@@ -211,7 +210,7 @@ def _visibility_row(row: Mapping[Any, Any], curves: Mapping[str, VisibilityCurve
 
 def _slight_row(rows: pd.DataFrame, right: pd.DataFrame, levels: pd.DataFrame) -> dict[str, object]:
     at, ssim = levels["level"].to_numpy(np.float64), levels["ssim"].to_numpy(np.float64)
-    groups = groups_of(right.reset_index())
+    groups = _groups(right)
     failures = _failures(rows, right, len(at))
     rates = [_rate(failures[:, index], groups) for index in range(len(at))]
     slight = np.flatnonzero((ssim >= SLIGHT) & (at > at[0]))
@@ -230,6 +229,13 @@ def _slight_row(rows: pd.DataFrame, right: pd.DataFrame, levels: pd.DataFrame) -
 
 def _failing(name: str, rate: Sequence[float]) -> dict[str, object]:
     return dict(zip((f"failing_{name}", f"failing_{name}_low", f"failing_{name}_high"), rate, strict=True))
+
+
+def _groups(clean: pd.DataFrame) -> NDArray[np.int64]:
+    """A number (N,) for each image's track; an image without one is alone."""
+    track = clean["track"].fillna("").astype(str).to_numpy(dtype=object)
+    names = np.where(track == "", clean.index.to_numpy(dtype=object), "track " + track)
+    return np.unique(names, return_inverse=True)[1]
 
 
 def _failures(rows: pd.DataFrame, right: pd.DataFrame, levels: int) -> Floats:
