@@ -23,9 +23,9 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.record import RESULTS, write_result
-from models.augment import SignAugmentation
-from models.cnn import NETWORKS
 from models.fit import Examples, Precision, fit, training_twin
+from models.policies import policy
+from models.recipes import RECIPES
 from pipelines.signs import prepared
 
 if TYPE_CHECKING:
@@ -71,9 +71,9 @@ def main(model: Path, data: str, output: Path) -> None:
 def training_rate(train: Signs, classes: int, precision: Precision) -> int:
     """Images a second of the fit loop with augmentation, in its best epoch."""
     examples = Examples(train.image, train.label)
-    network = NETWORKS["default"](classes, train.image.shape[1])
+    network = RECIPES["default"].build(classes, train.image.shape[1])
     few = Examples(train.image[:BATCH], train.label[:BATCH])
-    history = fit(network, examples, few, augment=SignAugmentation(), epochs=1 + ROUNDS, precision=precision)
+    history = fit(network, examples, few, augment=policy("signs"), epochs=1 + ROUNDS, precision=precision)
     return round(len(train) / min(epoch["seconds"] for epoch in history.epochs))
 
 

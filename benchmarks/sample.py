@@ -70,11 +70,11 @@ def _save_network(folder: Path, path: Path, epochs: int) -> None:
     import keras
     import numpy as np
 
-    from models.cnn import build_cnn
+    from models.recipes import RECIPES
 
     keras.utils.set_random_seed(0)
     signs = open_signs(folder)
-    network = build_cnn(len(signs.class_names), signs.size)
+    network = RECIPES["default"].build(len(signs.class_names), signs.size)
     if epochs:
         test = signs.read("test")
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)

@@ -1,54 +1,176 @@
-"""Networks of our own that classify road signs."""
+"""Networks of our own that classify road signs: from LeNet to a residual network, with their options.
+
+All take float32 images (N, size, size, 3) in 0..255 and give float32 logits (N, classes).
+"""
 
 from collections.abc import Callable
+from typing import Annotated, Literal
 
 import keras
 from keras import layers
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from models.layers import AffineSampler, LocalContrast
 
 
-def build_cnn(classes: int, size: int, *, dropout: float = 0.4) -> keras.Model:
-    """A small residual network behind a normalisation of light and contrast.
+@dataclass(frozen=True)
+class Style:
+    """What can be chosen in any network of the family.
 
-    Signs are seen in shade and against the sun, so each image is first brought to mean 0 and deviation 1 (Ciresan
-    et al. 2012 found contrast normalisation to matter most on GTSRB). Channels at full size cost most and learn
-    least on a CPU: only the first convolution runs there. Then three residual stages (He et al. 2016) at a half, a
-    quarter and an eighth of the size, and a hidden layer that still knows where on the sign a feature lies.
-
-    Args:
-        classes: Number of classes C.
-        size: Side of the square RGB images in pixels, 16 or more.
-        dropout: Share of features dropped before each of the last two layers.
-
-    Returns:
-        A Keras model from float32 images (N, size, size, 3) in 0..255 to float32 logits (N, C).
+    Attributes:
+        width: Factor on the channels of all layers.
+        depth: Residual or separable blocks a stage (LeNet and the reference have none).
+        norm: Normalisation after each convolution.
+        activation: Of all layers.
+        dropout: Share dropped while training.
+        dropout_kind: unit: before each of the last two layers (Hinton et al. 2012); gaussian: there too, by factors of
+            mean 1 (Srivastava et al. 2014); spatial: whole feature maps after each stage, too (Tompson et al. 2015).
+        contrast: image: each image has mean 0 and deviation 1 (Ciresan et al. 2012 found contrast to matter most on
+            GTSRB); local: by the surroundings of each pixel; none.
+        transformers: Spatial transformers (Jaderberg et al. 2015): before the first, second and third stage.
     """
-    if classes < 2 or size < 16:
-        raise ValueError(f"the default network needs 2 classes and 16 pixels or more, not {classes} and {size}")
-    images = keras.Input((size, size, 3), name="images")
-    x = layers.Rescaling(1 / 127.5, offset=-1.0)(images)
-    x = layers.LayerNormalization(axis=(1, 2, 3), center=False, scale=False, epsilon=1e-4, name="contrast")(x)
-    x = _convolution(x, 32, kernel=5)
-    for width in (64, 96, 128):
+
+    width: Annotated[float, Field(gt=0)] = 1.0
+    depth: Annotated[int, Field(ge=1)] = 1
+    norm: Literal["batch", "layer", "group", "none"] = "batch"
+    activation: Literal["relu", "elu", "gelu", "silu", "leaky_relu"] = "relu"
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.4
+    dropout_kind: Literal["unit", "gaussian", "spatial"] = "unit"
+    contrast: Literal["image", "local", "none"] = "image"
+    transformers: Annotated[int, Field(ge=0, le=3)] = 0
+
+    def input(self, size: int) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+        """The images, and the same with their light and contrast normalised."""
+        images = keras.Input((size, size, 3), name="images")
+        x = layers.Rescaling(1 / 127.5, offset=-1.0)(images)
+        if self.contrast == "image":
+            x = layers.LayerNormalization(axis=(1, 2, 3), center=False, scale=False, epsilon=1e-4, name="contrast")(x)
+        return images, LocalContrast(name="contrast")(x) if self.contrast == "local" else x
+
+    def channels(self, count: int) -> int:
+        """So many channels, widened: a multiple of 8."""
+        return max(8, round(count * self.width / 8) * 8)
+
+    def convolution(self, x: keras.KerasTensor, channels: int, kernel: int = 3, **options: int) -> keras.KerasTensor:
+        """Convolution, normalisation, activation."""
+        bias = self.norm == "none"
+        x = layers.Conv2D(channels, kernel, padding="same", use_bias=bias, kernel_initializer="he_normal", **options)(x)
+        return self.activated(x)
+
+    def activated(self, x: keras.KerasTensor) -> keras.KerasTensor:
+        """Normalisation and activation."""
+        if self.norm == "batch":
+            x = layers.BatchNormalization(momentum=0.95)(x)
+        elif self.norm == "layer":
+            x = layers.LayerNormalization(epsilon=1e-5)(x)
+        elif self.norm == "group":
+            x = layers.GroupNormalization(groups=8)(x) if len(x.shape) == 4 else layers.LayerNormalization()(x)
+        return layers.ReLU()(x) if self.activation == "relu" else layers.Activation(self.activation)(x)
+
+    def stage(self, x: keras.KerasTensor, number: int) -> keras.KerasTensor:
+        """What stands before the stage of this number, from 0: dropout of maps, a spatial transformer."""
+        if self.dropout_kind == "spatial" and number:
+            x = layers.SpatialDropout2D(self.dropout / 2)(x)
+        return spatial_transformer(x, number) if number < self.transformers else x
+
+    def dropped(self, x: keras.KerasTensor) -> keras.KerasTensor:
+        """Dropout before a dense layer."""
+        return (layers.GaussianDropout if self.dropout_kind == "gaussian" else layers.Dropout)(self.dropout)(x)
+
+    def hidden(self, x: keras.KerasTensor, units: int) -> keras.KerasTensor:
+        """A dense layer behind dropout."""
+        x = layers.Dense(units, use_bias=self.norm == "none", kernel_initializer="he_normal")(self.dropped(x))
+        return self.activated(x)
+
+    def output(self, x: keras.KerasTensor, classes: int) -> keras.KerasTensor:
+        """The logits, behind dropout."""
+        return layers.Dense(classes, dtype="float32", name="logits")(self.dropped(x))
+
+
+def lenet(classes: int, size: int, style: Style) -> keras.Model:
+    """The floor: two convolutions and two hidden layers (LeCun et al. 1998), in colour."""
+    images, x = style.input(size)
+    for number, channels in enumerate((6, 16)):
+        x = style.convolution(style.stage(x, number), style.channels(channels), kernel=5)
         x = layers.MaxPooling2D()(x)
-        x = _convolution(x, width)
-        x = layers.Add()([x, _convolution(x, width)])
-    x = layers.Dropout(dropout)(layers.Flatten()(_at_most_4x4(x)))
-    x = layers.Dense(192, use_bias=False, kernel_initializer="he_normal")(x)
-    x = layers.ReLU()(layers.BatchNormalization(momentum=0.95)(x))
-    logits = layers.Dense(classes, dtype="float32", name="logits")(layers.Dropout(dropout)(x))
-    return keras.Model(images, logits, name="default")
+    x = layers.Flatten()(_at_most(x, 8))
+    for units in (120, 84):
+        x = style.hidden(x, style.channels(units))
+    return keras.Model(images, style.output(x, classes), name="lenet")
 
 
-def _convolution(x: keras.KerasTensor, width: int, kernel: int = 3) -> keras.KerasTensor:
-    x = layers.Conv2D(width, kernel, padding="same", use_bias=False, kernel_initializer="he_normal")(x)
-    return layers.ReLU()(layers.BatchNormalization(momentum=0.95)(x))
+def multi_scale(classes: int, size: int, style: Style) -> keras.Model:
+    """The reference: three convolutions on grey images, the last layer sees the features of all of them.
+
+    After Sermanet and LeCun 2011 (Traffic sign recognition with multi-scale convolutional networks) in the form of
+    github.com/navoshta/traffic-signs: channels 32, 64, 128 with kernels of 5, pooled to a common size, 1024 units;
+    there 10, 20 and 30% of the maps are dropped and half of the units. Its histogram equalisation is `contrast` here.
+    """
+    images, x = style.input(size)
+    luma = keras.initializers.Constant([[[[0.299], [0.587], [0.114]]]])
+    x = layers.Conv2D(1, 1, use_bias=False, trainable=False, kernel_initializer=luma, name="grey")(x)
+    scales = []
+    for number, (channels, dropped) in enumerate([(32, 0.1), (64, 0.2), (128, 0.3)]):
+        x = style.convolution(style.stage(x, number), style.channels(channels), kernel=5)
+        x = layers.Dropout(dropped)(layers.MaxPooling2D()(x))
+        scales.append(layers.Flatten()(_at_most(x, max(size // 8, 1))))
+    x = style.hidden(layers.Concatenate()(scales), style.channels(1024))
+    return keras.Model(images, style.output(x, classes), name="reference")
 
 
-def _at_most_4x4(x: keras.KerasTensor) -> keras.KerasTensor:
-    """Average over areas so that the hidden layer does not grow with the images."""
-    pool = -(-x.shape[1] // 4)
+def residual(classes: int, size: int, style: Style) -> keras.Model:
+    """A small residual network (He et al. 2016) made for a CPU.
+
+    Channels at full size cost most and learn least: only the first convolution runs there. Then three residual stages
+    at a half, a quarter and an eighth of the size, and a hidden layer that still knows where on the sign a feature is.
+    """
+    images, x = style.input(size)
+    x = style.convolution(style.stage(x, 0), style.channels(32), kernel=5)
+    for number, channels in enumerate((64, 96, 128), start=1):
+        x = style.convolution(style.stage(layers.MaxPooling2D()(x), number), style.channels(channels))
+        for _ in range(style.depth):
+            x = layers.Add()([x, style.convolution(x, style.channels(channels))])
+    x = style.hidden(layers.Flatten()(_at_most(x, 4)), style.channels(192))
+    return keras.Model(images, style.output(x, classes), name="residual")
+
+
+def separable(classes: int, size: int, style: Style) -> keras.Model:
+    """Depthwise convolutions of 5 x 5 between pointwise ones that widen and narrow (Sandler et al. 2018)."""
+    images, x = style.input(size)
+    x = style.convolution(style.stage(x, 0), style.channels(24), kernel=5)
+    for number, channels in enumerate((48, 96, 160), start=1):
+        x = style.convolution(style.stage(layers.MaxPooling2D()(x), number), style.channels(channels), kernel=1)
+        for _ in range(style.depth):
+            y = style.convolution(x, 2 * style.channels(channels), kernel=1)
+            y = style.activated(layers.DepthwiseConv2D(5, padding="same", use_bias=style.norm == "none")(y))
+            x = layers.Add()([x, layers.Conv2D(style.channels(channels), 1)(y)])
+    x = style.hidden(layers.Flatten()(_at_most(style.activated(x), 4)), style.channels(192))
+    return keras.Model(images, style.output(x, classes), name="separable")
+
+
+def spatial_transformer(x: keras.KerasTensor, number: int) -> keras.KerasTensor:
+    """Let a small network turn, shift and scale the maps; it starts as the identity."""
+    y = layers.AveragePooling2D(2)(x) if x.shape[1] > 16 else x
+    for channels in (16, 32):
+        y = layers.Conv2D(channels, 5, padding="same", activation="relu", kernel_initializer="he_normal")(y)
+        y = layers.MaxPooling2D()(y) if y.shape[1] > 1 else y
+    y = layers.Dense(32, activation="relu", kernel_initializer="he_normal")(layers.Flatten()(_at_most(y, 4)))
+    identity = keras.initializers.Constant([1.0, 0.0, 0.0, 0.0, 1.0, 0.0])
+    matrices = layers.Dense(6, kernel_initializer="zeros", bias_initializer=identity, name=f"affine_{number}")(y)
+    return AffineSampler(name=f"transformer_{number}")(x, matrices)
+
+
+def _at_most(x: keras.KerasTensor, side: int) -> keras.KerasTensor:
+    """Average over areas so that what follows does not grow with the images."""
+    pool = -(-x.shape[1] // side)
     return layers.AveragePooling2D(pool, padding="same")(x) if pool > 1 else x
 
 
-NETWORKS: dict[str, Callable[..., keras.Model]] = {"default": build_cnn}
-"""Networks by the name that `--network` takes; each is called with (classes, size, dropout=...)."""
+NETWORKS: dict[str, Callable[[int, int, Style], keras.Model]] = {
+    "lenet": lenet,
+    "multi_scale": multi_scale,
+    "residual": residual,
+    "separable": separable,
+}
+"""Architectures by name; each is called with (classes, size, style)."""

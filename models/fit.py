@@ -5,6 +5,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -15,10 +16,12 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from sklearn.metrics import f1_score
 
+from models.policies import Augment
+
 logger = logging.getLogger(__name__)
 
 Precision = Literal["float32", "bfloat16", "float16"]
-Augment = Callable[[NDArray[np.uint8], np.random.Generator], NDArray[np.float32]]
+Balance = Literal["none", "weights", "sampling"]
 
 
 class Examples(NamedTuple):
@@ -27,24 +30,33 @@ class Examples(NamedTuple):
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
 
+    def take(self, rows: NDArray[np.int64]) -> "Examples":
+        """These of them, in this order."""
+        return Examples(self.images[rows], self.labels[rows])
+
 
 @dataclass
 class FitHistory:
-    """What each epoch gave (`epochs[e]`: loss, accuracy, val_accuracy, val_f1_macro, ...) and which was kept."""
+    """What each epoch gave, and which was kept.
+
+    Attributes:
+        epochs: By name: loss, accuracy, learning_rate, seconds; with validation val_accuracy and val_f1_macro.
+        best_epoch: The one whose weights were kept.
+    """
 
     epochs: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int = -1
 
     @property
     def best_f1_macro(self) -> float:
-        """Validation macro-F1 of the weights that were kept."""
-        return self.epochs[self.best_epoch]["val_f1_macro"] if self.epochs else float("-inf")
+        """Validation macro-F1 of the weights that were kept; -inf without validation."""
+        return self.epochs[self.best_epoch].get("val_f1_macro", float("-inf")) if self.epochs else float("-inf")
 
 
 def fit(
     model: keras.Model,
     train: Examples,
-    validation: Examples,
+    validation: Examples | None,
     *,
     augment: Augment | None = None,
     epochs: int = 30,
@@ -52,6 +64,8 @@ def fit(
     learning_rate: float = 2e-3,
     weight_decay: float = 0.05,
     label_smoothing: float = 0.1,
+    balance: Balance = "none",
+    ema: float = 0.0,
     patience: int = 12,
     seed: int = 0,
     precision: Precision = "float32",
@@ -67,13 +81,15 @@ def fit(
     Args:
         model: Takes float32 images in 0..255 and gives logits; its weights are changed in place.
         train: Examples to learn from.
-        validation: Examples to choose the epoch by; no image of a track seen in training.
-        augment: Makes float32 images of uint8 images; None trains on the images as they are.
+        validation: Examples to choose the epoch by, none of a track seen in training; None keeps the last epoch.
+        augment: Disturbs images and mixes labels; None trains on the images as they are.
         epochs: Passes over `train`; the cosine ends with the last of them.
         batch_size: Images a step, over all devices; the rest of an epoch that fills no batch is left out.
         learning_rate: Largest learning rate, at the end of the warm-up.
         weight_decay: Decoupled weight decay, of kernels alone.
         label_smoothing: Share of each label spread over all classes.
+        balance: Against unequal classes: weigh their loss, or draw their images, by one over the root of their share.
+        ema: Decay of a moving average of the weights, which is what is scored and kept; 0: the weights themselves.
         patience: Epochs without a better macro-F1 after which training stops.
         seed: Seed of order and augmentation.
         precision: What convolutions compute in; the weights of `model` stay float32.
@@ -82,16 +98,18 @@ def fit(
         on_epoch: Told of each epoch's numbers as soon as they are known.
 
     Raises:
-        ValueError: Fewer images than one batch of two, or no validation images.
+        ValueError: Fewer images than one batch of two, validation without images, or an average out of [0, 1).
         FloatingPointError: The loss is no longer finite.
     """
     batch_size = min(batch_size, len(train.labels))
-    if batch_size < 2 or not len(validation.labels):
+    if batch_size < 2 or (validation and not len(validation.labels)):
         raise ValueError("training needs two training images and one validation image, or more")
+    if not 0 <= ema < 1:
+        raise ValueError(f"ema {ema}: the decay of an average is 0 or more and less than 1")
     steps = len(train.labels) // batch_size
     with (strategy or tf.distribute.get_strategy()).scope():
         twin = training_twin(model, precision, seed)
-        optimizer = _optimizer(steps, epochs, learning_rate, weight_decay, precision)
+        optimizer = _optimizer(_schedule(learning_rate, steps, epochs), weight_decay, ema, precision)
         loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=label_smoothing)
         # XLA is several times slower than oneDNN for these networks on a CPU.
         twin.compile(optimizer, loss, metrics=["accuracy"], jit_compile=False)
@@ -100,7 +118,7 @@ def fit(
     first_epoch = keeper.restore(twin)
     if first_epoch < epochs and not keeper.stopped:
         twin.fit(
-            _batches(train, model.output_shape[-1], batch_size, augment, seed, range(first_epoch, epochs)),
+            _batches(train, model.output_shape[-1], batch_size, augment, balance, seed, range(first_epoch, epochs)),
             initial_epoch=first_epoch,
             epochs=epochs,
             steps_per_epoch=steps,
@@ -130,7 +148,7 @@ class _BestEpoch(keras.callbacks.Callback):
 
     def __init__(
         self,
-        validation: Examples,
+        validation: Examples | None,
         *,
         patience: int,
         checkpoint: Path | None,
@@ -151,21 +169,39 @@ class _BestEpoch(keras.callbacks.Callback):
         numbers = {name: float(value) for name, value in (logs or {}).items()}
         if not np.isfinite(numbers["loss"]):
             raise FloatingPointError(f"the loss is {numbers['loss']} in epoch {epoch}: try a lower learning rate")
-        labels = self.validation.labels
-        predicted = predict_logits(self.model, self.validation.images).argmax(axis=1)
-        numbers["val_accuracy"] = float(np.mean(predicted == labels))
-        numbers["val_f1_macro"] = float(f1_score(labels, predicted, average="macro", labels=np.unique(labels)))
         numbers["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        with self._averaged_weights():
+            numbers |= self._validate()
+            if numbers.get("val_f1_macro", np.inf) > self.history.best_f1_macro:
+                self.history.best_epoch, self.best_weights = epoch, self.model.get_weights()
         numbers["seconds"] = time.perf_counter() - self.started
-        better = numbers["val_f1_macro"] > self.history.best_f1_macro
         self.history.epochs.append(numbers)
-        if better:
-            self.history.best_epoch, self.best_weights = epoch, self.model.get_weights()
         self.stopped = epoch - self.history.best_epoch >= self.patience
         self.model.stop_training = self.stopped
         self.save()
         if self.on_epoch:
             self.on_epoch(epoch, numbers)
+
+    def _validate(self) -> dict[str, float]:
+        if self.validation is None:
+            return {}
+        labels = self.validation.labels
+        predicted = predict_logits(self.model, self.validation.images).argmax(axis=1)
+        f1 = f1_score(labels, predicted, average="macro", labels=np.unique(labels))
+        return {"val_accuracy": float(np.mean(predicted == labels)), "val_f1_macro": float(f1)}
+
+    @contextmanager
+    def _averaged_weights(self) -> Iterator[None]:
+        """The moving averages stand in for the weights, where they are kept."""
+        optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
+        if not optimizer.use_ema:
+            yield
+            return
+        swap = keras.callbacks.SwapEMAWeights()
+        swap.set_model(self.model)
+        swap.on_test_begin()
+        yield
+        swap.on_test_end()
 
     def save(self) -> None:
         """Write weights, optimiser, best weights and history to one file, whole or not at all."""
@@ -204,38 +240,62 @@ def _state(model: keras.Model) -> list[Any]:
     return [*model.trainable_variables, *model.non_trainable_variables, *model.optimizer.variables]
 
 
-def _optimizer(
-    steps: int, epochs: int, learning_rate: float, weight_decay: float, precision: Precision
-) -> keras.optimizers.Optimizer:
+def _schedule(learning_rate: float, steps: int, epochs: int) -> keras.optimizers.schedules.LearningRateSchedule:
     total, warm_up = steps * epochs, min(steps, steps * epochs // 5)
-    schedule = keras.optimizers.schedules.CosineDecay(
+    return keras.optimizers.schedules.CosineDecay(
         learning_rate / 100, total - warm_up, warmup_target=learning_rate, warmup_steps=warm_up
     )
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=weight_decay)
+
+
+def _optimizer(
+    schedule: keras.optimizers.schedules.LearningRateSchedule, weight_decay: float, ema: float, precision: Precision
+) -> keras.optimizers.Optimizer:
+    average = {"use_ema": True, "ema_momentum": ema} if ema else {}
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=weight_decay, **average)
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
     return keras.optimizers.LossScaleOptimizer(optimizer) if precision == "float16" else optimizer
 
 
 def _batches(
-    train: Examples, classes: int, batch_size: int, augment: Augment | None, seed: int, epochs: range
+    train: Examples,
+    classes: int,
+    batch_size: int,
+    augment: Augment | None,
+    balance: Balance,
+    seed: int,
+    epochs: range,
 ) -> tf.data.Dataset:
-    """Batches of float32 images and one-hot labels, made in a thread beside the training step."""
+    """Batches of float32 images, one-hot labels and, where they differ, weights, made beside the training step."""
+    rarity = _rarity(train.labels)
 
-    def generate() -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    def generate() -> Iterator[tuple[NDArray[np.float32], ...]]:
         for epoch in epochs:
             random = np.random.default_rng((seed, epoch))
-            order = random.permutation(len(train.labels))
+            order = _order(rarity, balance, random)
             for start in range(0, len(order) - batch_size + 1, batch_size):
                 chosen = np.sort(order[start : start + batch_size])
-                images = train.images[chosen]
-                yield augment(images, random) if augment else images.astype(np.float32), one_hot[train.labels[chosen]]
+                images, labels = train.images[chosen], one_hot[train.labels[chosen]]
+                batch = augment(images, labels, random) if augment else (images.astype(np.float32), labels)
+                yield (*batch, rarity[chosen]) if balance == "weights" else batch
 
     one_hot = np.eye(classes, dtype=np.float32)
-    shapes = (
-        tf.TensorSpec((batch_size, *train.images.shape[1:]), tf.float32),
-        tf.TensorSpec((batch_size, classes), tf.float32),
-    )
-    return tf.data.Dataset.from_generator(generate, output_signature=shapes).prefetch(4)
+    shapes = [(batch_size, *train.images.shape[1:]), (batch_size, classes), (batch_size,)]
+    specs = tuple(tf.TensorSpec(shape, tf.float32) for shape in (shapes if balance == "weights" else shapes[:2]))
+    return tf.data.Dataset.from_generator(generate, output_signature=specs).prefetch(4)
+
+
+def _rarity(labels: NDArray[np.int64]) -> NDArray[np.float32]:
+    """One over the root of the share of each image's class, of mean 1."""
+    _, place, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    weights = 1 / np.sqrt(counts[place])
+    return np.asarray(weights / weights.mean(), np.float32)
+
+
+def _order(rarity: NDArray[np.float32], balance: Balance, random: np.random.Generator) -> NDArray[np.int64]:
+    """Places of the images of one epoch: each once, or as often as it is rare."""
+    if balance != "sampling":
+        return random.permutation(len(rarity))
+    return random.choice(len(rarity), len(rarity), p=rarity / rarity.sum(dtype=np.float64))
 
 
 def training_twin(model: keras.Model, precision: Precision, seed: int = 0) -> keras.Model:

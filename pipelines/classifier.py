@@ -128,6 +128,8 @@ def _find_model(name: str) -> Path:
 def _load(path: Path, name: str) -> Any:
     import keras
 
+    import models.layers  # noqa: F401 - registers the layers of ours that a file may hold
+
     try:
         return keras.saving.load_model(path, compile=False)
     except (ValueError, OSError, TypeError, KeyError, zipfile.BadZipFile) as error:

@@ -104,6 +104,24 @@ def share_out(workers: int | None, cpus_per_worker: int, gpus_per_worker: float)
     Raises:
         InputError: more is asked for than the cluster has (Ray would wait for ever).
     """
+    cpus, most = _room(cpus_per_worker, gpus_per_worker)
+    count = _wanted(workers, most)
+    asked = min(float(cpus_per_worker), (cpus - LEFT_FOR_TASKS) / count)
+    whole = asked if asked < 1 else math.floor(asked)  # Ray refuses fractions above one
+    return Workers(count=count, cpus=whole, gpus=gpus_per_worker, threads=cpus_per_worker)
+
+
+def share_out_trials(workers: int | None, cpus_per_worker: int, gpus_per_worker: float) -> Workers:
+    """Decide how many trials of a search run at once; no tasks run beside them, so they may take every CPU.
+
+    Arguments and errors are those of `share_out`.
+    """
+    count = _wanted(workers, _room(cpus_per_worker, gpus_per_worker)[1])
+    return Workers(count=count, cpus=float(cpus_per_worker), gpus=gpus_per_worker, threads=cpus_per_worker)
+
+
+def _room(cpus_per_worker: int, gpus_per_worker: float) -> tuple[float, int]:
+    """The cluster's CPUs, and the workers of this size that it holds: one or more."""
     import ray
 
     total = ray.cluster_resources()
@@ -113,11 +131,10 @@ def share_out(workers: int | None, cpus_per_worker: int, gpus_per_worker: float)
     if cpus_per_worker > cpus:
         raise InputError(f"--cpus-per-worker {cpus_per_worker}: the cluster has {cpus:g} CPUs; ask for less")
     most = int(cpus // cpus_per_worker)
-    if gpus_per_worker:
-        most = min(most, int(gpus // gpus_per_worker))
+    return cpus, min(most, int(gpus // gpus_per_worker)) if gpus_per_worker else most
+
+
+def _wanted(workers: int | None, most: int) -> int:
     if workers is not None and workers > most:
         raise InputError(f"--workers {workers}: the cluster has room for {most} of this size; ask for fewer")
-    count = workers or most
-    asked = min(float(cpus_per_worker), (cpus - LEFT_FOR_TASKS) / count)
-    whole = asked if asked < 1 else math.floor(asked)  # Ray refuses fractions above one
-    return Workers(count=count, cpus=whole, gpus=gpus_per_worker, threads=cpus_per_worker)
+    return workers or most

@@ -8,8 +8,9 @@ from pydantic import Field
 
 from pipelines.entry import EntryPoint, Results, S, Settings, entry_point
 from pipelines.noise_grid import NoiseGridSettings, noise_grid, read_levels
+from pipelines.outcome import MODEL_FILE
 from pipelines.prepare import PrepareSettings, prepare
-from pipelines.train import MODEL_FILE, TrainSettings, train
+from pipelines.train import TrainSettings, train
 
 if TYPE_CHECKING:
     from pipelines.tracking import TrackedRun

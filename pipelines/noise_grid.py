@@ -34,6 +34,11 @@ class NoiseGridSettings(Settings):
     plugin: str = Field("", description="A Python file that registers noises of your own (README: Your own noise).")
     refine: bool = Field(False, description="Start with few levels and add more where the thresholds are.")
     bisect: int = Field(0, ge=0, le=20, description="Halvings of each image's own smallest failing level.")
+    saliency: str = Field(
+        "grad_cam",
+        description="Ways to show what the network looks at, comma-separated: gradient, smooth_grad, "
+        "integrated_gradients, grad_cam, occlusion; or none.",
+    )
     repeats: int = Field(1, ge=1, description="Independent draws of each noise for each image.")
     limit: int | None = Field(None, ge=1, description="Use only so many test images, stratified by class.")
     pixel_range: Literal["auto", "255", "1"] = Field("auto", description="What white is in the model's input.")
@@ -82,12 +87,14 @@ def noise_grid(settings: NoiseGridSettings, run: TrackedRun) -> Results:
     from pipelines.cluster import connect, share_out
     from pipelines.publish import publish
     from pipelines.quiet import load_tensorflow
+    from pipelines.saliency import read_methods
     from pipelines.search import Search
     from pipelines.signs import prepared
     from pipelines.study import study
 
     plugin = read_plugin(settings)
     levels = read_levels(settings)
+    methods = read_methods(settings.saliency)
     signs = prepared(settings.data, size=settings.size, seed=settings.seed)
     probes = signs.read("test", limit=256)
     load_tensorflow()
@@ -107,7 +114,7 @@ def noise_grid(settings: NoiseGridSettings, run: TrackedRun) -> Results:
     if not settings.resume:
         search.clear()
     measured = search.refine(levels) if settings.refine else search.sweep(levels)
-    return publish(study(search, measured, settings.bisect), run, settings.output)
+    return publish(study(search, measured, settings.bisect, methods), run, settings.output)
 
 
 def read_plugin(settings: NoiseGridSettings) -> Plugin | None:

@@ -67,6 +67,7 @@ def _tables(study: Study) -> dict[str, pd.DataFrame]:
     analysis = study.analysis
     tables = {"curves": analysis.curves, "thresholds": analysis.thresholds, "per_class_thresholds": analysis.per_class}
     tables |= {field.name: getattr(study.failures, field.name) for field in fields(study.failures)}
+    tables["saliency"] = study.saliency.shifts
     large = {"class_metrics.parquet": analysis.class_metrics, "image_thresholds.parquet": study.images}
     return {f"{name}.csv": table for name, table in {**tables, **study.tables}.items()} | large
 

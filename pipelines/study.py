@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from noise.levels import by_name, by_unit
 from pipelines.analysis import Analysis, analyse
 from pipelines.corruptions import corruption_errors
 from pipelines.failures import Failures, analyse_failures
+from pipelines.saliency import Saliency, explain_grid
 from pipelines.sources.gtsrb_classes import shapes_of
 from pipelines.visibility import equal_visibility, measure_distortions, rank_agreement, slight_and_huge, slightest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
@@ -31,6 +32,7 @@ class Study:
         failures: where answers go, what confidence and margins tell, which classes fall first.
         images: the smallest failing level of each image.
         tables: distortions, visibility, rank_agreement, slight, slightest and corruption_errors.
+        saliency: how far the maps of what the network looks at move.
     """
 
     search: Search
@@ -39,10 +41,18 @@ class Study:
     failures: Failures
     images: pd.DataFrame
     tables: Mapping[str, pd.DataFrame]
+    saliency: Saliency = field(default_factory=Saliency)
 
 
-def study(search: Search, measured: Measured, halvings: int) -> Study:
-    """Read everything out of a grid; `halvings` is how often each image's smallest failing level is bisected."""
+def study(search: Search, measured: Measured, halvings: int, methods: Sequence[str]) -> Study:
+    """Read everything out of a grid.
+
+    Args:
+        search: what it was run with.
+        measured: the grid.
+        halvings: how often each image's smallest failing level is bisected.
+        methods: of saliency, by name.
+    """
     signs, levels, predictions = search.signs, by_name(measured.levels), measured.predictions
     analysis = analyse(predictions, levels, by_unit(measured.levels), signs.class_names, seed=search.seed)
     images = search.image_thresholds(measured, halvings)
@@ -67,4 +77,5 @@ def study(search: Search, measured: Measured, halvings: int) -> Study:
         "slightest": slightest(images[images["repeat"] == 0]),
         "corruption_errors": corruption_errors(analysis.curves),
     }
-    return Study(search, measured, analysis, failures, images, tables)
+    saliency = explain_grid(search, measured, analysis.thresholds, methods)
+    return Study(search, measured, analysis, failures, images, tables, saliency)

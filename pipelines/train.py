@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import os
-from dataclasses import dataclass
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
@@ -18,48 +14,82 @@ from pipelines.errors import InputError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import keras
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from models.fit import FitHistory, Precision
-    from models.scores import ClassificationScores
+    from models.recipes import Recipe
+    from pipelines.outcome import Outcome
     from pipelines.signs import SignDataset, Signs
     from pipelines.tracking import TrackedRun
 
 logger = logging.getLogger("pipelines.train")  # __name__ is __main__ under `python -m`
 
-REGISTERED_MODEL = "signs"
-CHAMPION = "champion"
-MODEL_FILE = "model.keras"
 SMOKE_LIMIT = 1290
 SMOKE_EPOCHS = 4
-SPLITS = ("train", "validation", "test")
+RANDOM = "random"
 
 
 class TrainSettings(Settings):
-    """Options of `train`."""
+    """Options of `train`; what is not given is as the network's recipe has it."""
 
     data: str = Field("rendered", description="A prepared folder, or any source that `prepare` reads.")
     size: int = Field(32, ge=16, description="Side of the images in pixels.")
-    network: str = Field("default", description="The network to train.")
-    epochs: int = Field(30, ge=1, description="Most passes over the training images.")
-    batch_size: int = Field(128, ge=2, description="Images a training step.")
-    learning_rate: float = Field(2e-3, gt=0, description="Largest learning rate; it warms up, then falls as a cosine.")
-    weight_decay: float = Field(0.05, ge=0, description="AdamW's weight decay.")
-    dropout: float = Field(0.4, ge=0, lt=1, description="Share of features dropped while training.")
-    label_smoothing: float = Field(0.1, ge=0, lt=1, description="Share of each label spread over all classes.")
-    augment: bool = Field(True, description="Disturb view and light of the training images.")
-    patience: int = Field(12, ge=1, description="Stop after so many epochs without a better validation macro-F1.")
+    network: str = Field(
+        "default",
+        description="A recipe: default, best, reference, lenet, separable, mobilenet_v2, mobilenet, resnet50, "
+        "inception_v3 or efficientnet_v2_b0. The options below change it.",
+    )
+    options: str = Field("", description="Of its architecture: NAME=VALUE[,...], such as width=1.5,dropout=0.3.")
+    weights: str = Field("", description="Of a pretrained network: a file, imagenet (its default) or random.")
+    epochs: int | None = Field(None, ge=1, description="Most passes over the training images.")
+    batch_size: int | None = Field(None, ge=2, description="Images a training step.")
+    learning_rate: float | None = Field(None, gt=0, description="Largest learning rate; it warms up, then falls.")
+    weight_decay: float | None = Field(None, ge=0, description="AdamW's weight decay.")
+    label_smoothing: float | None = Field(None, ge=0, lt=1, description="Share of each label spread over all classes.")
+    augmentation: str | None = Field(
+        None, description="none, or some of signs, sensor, randaugment, erasing, mixup, cutmix, gridmask joined by +."
+    )
+    balance: Literal["none", "weights", "sampling"] | None = Field(None, description="Against unequal classes.")
+    ema: float | None = Field(None, ge=0, lt=1, description="Decay of the moving average of the weights; 0: none.")
+    patience: int | None = Field(None, ge=1, description="Stop after so many epochs without a better macro-F1.")
+    rendered: int | None = Field(None, ge=0, description="Drawn signs a class beside the training images.")
+    holdout: Literal["tracks", "frames"] | None = Field(
+        None, description="What validation holds out; frames of the same tracks flatter."
+    )
+    all_tracks: bool | None = Field(None, description="Train on the validation tracks too; keeps the last epoch.")
+    head_epochs: int | None = Field(None, ge=0, description="Of a pretrained network: epochs of its head alone.")
+    trainable: float | None = Field(
+        None, ge=0, le=1, description="Of a pretrained network: share of its layers, from the top, that is tuned."
+    )
+    repeats: int = Field(1, ge=1, description="Train so many times, with seeds from --seed on, and join them too.")
+    views: int = Field(1, ge=1, description="With more than 1: score the mean over so many views of an image, too.")
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto",
         description="Of the convolutions while training; auto: float16 on a GPU with tensor cores, else float32.",
     )
     strategy: Literal["none", "mirrored"] = Field("none", description="mirrored: one model on all GPUs at once.")
     limit: int | None = Field(None, ge=1, description="Use only so many images of each split, stratified by class.")
-    register_model: bool = Field(True, description=f"Register it as `{REGISTERED_MODEL}`, alias `{CHAMPION}`.")
+    register_model: bool = Field(True, description="Register it as `signs`, alias `champion`.")
     resume: bool = Field(False, description="Continue the interrupted training that --output holds.")
     smoke_test: bool = Field(False, description=f"{SMOKE_EPOCHS} epochs on {SMOKE_LIMIT} images, nothing registered.")
+
+    def recipe(self) -> Recipe:
+        """The network's recipe with the changes of these settings.
+
+        Raises:
+            InputError: an unknown network or option, or a value that it cannot have.
+        """
+        from models.recipes import RECIPES, Recipe
+
+        if self.network not in RECIPES:
+            raise InputError(f"--network {self.network}: no such network; choose one of {', '.join(RECIPES)}")
+        changes = self.model_dump(include=set(Recipe.__dataclass_fields__) - {"options"}, exclude_none=True)
+        try:
+            return RECIPES[self.network].updated(**changes, **_pairs(self.options))
+        except ValueError as error:
+            raise InputError(f"--network {self.network}, --options {self.options!r}: {_reason(error)}") from None
+
+    def initial_weights(self, recipe: Recipe) -> str | None:
+        """What the network starts from: None for random weights."""
+        asked = self.weights or ("imagenet" if recipe.pretrained else RANDOM)
+        return None if asked == RANDOM else asked
 
 
 @entry_point("train", TrainSettings)
@@ -68,134 +98,110 @@ def train(settings: TrainSettings, run: TrackedRun) -> Results:
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     from pipelines.quiet import load_tensorflow
     from pipelines.signs import prepared
+    from pipelines.training import read_splits
 
     load_tensorflow()
-    from models.fit import predict_logits
-    from models.scores import classification_scores
-
     if settings.smoke_test:
         settings = settings.model_copy(update={"limit": SMOKE_LIMIT, "epochs": SMOKE_EPOCHS, "register_model": False})
+    recipe = settings.recipe()
     dataset = prepared(settings.data, size=settings.size, seed=settings.seed)
-    splits = _read_splits(dataset, settings.limit)
-    model = _build(settings, dataset)
-    history = _fit(model, settings, dataset, splits, run)
-    test = splits["test"]
-    logits = predict_logits(model, test.image)
-    outcome = Outcome(model, history, test, logits, classification_scores(test.label, logits, dataset.class_names))
-    files = _write_files(outcome, dataset.class_names, settings.output)
-    _log(run, outcome, dataset, splits, files, register=settings.register_model)
-    return Results(
-        params={"data": dataset.name, "digest": dataset.digest, "parameters": model.count_params()},
-        metrics={f"clean/{name}": value for name, value in outcome.scores.metrics().items()},
+    splits = read_splits(dataset, settings.limit)
+    if settings.repeats == 1:
+        return _train_once(settings, recipe, dataset, splits, run)[1]
+    return _train_repeatedly(settings, recipe, dataset, splits, run)
+
+
+def _train_once(
+    settings: TrainSettings, recipe: Recipe, dataset: SignDataset, splits: dict[str, Signs], run: TrackedRun
+) -> tuple[Outcome, Results]:
+    from pipelines import outcome
+
+    found = _fit(settings, recipe, dataset, splits, run)
+    files = outcome.write_files(found, dataset.class_names, settings.output)
+    outcome.log_outcome(run, found, dataset, splits, files, register=settings.register_model)
+    return found, Results(
+        params={"data": dataset.name, "digest": dataset.digest, "parameters": found.model.count_params()},
+        metrics=found.metrics(),
         artifacts={path.name: str(path) for path in files},
-        summary=_summary(outcome, settings.output),
+        summary=outcome.summarise(found, settings.output),
     )
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """A trained model and what it made of the test images."""
+def _train_repeatedly(
+    settings: TrainSettings, recipe: Recipe, dataset: SignDataset, splits: dict[str, Signs], run: TrackedRun
+) -> Results:
+    """Train with one seed after the other, each in a nested run, and compare and join the networks."""
+    from pipelines.repeats import join
 
-    model: keras.Model
-    history: FitHistory
-    test: Signs
-    logits: NDArray[np.float32]
-    scores: ClassificationScores
-
-
-def _read_splits(dataset: SignDataset, limit: int | None) -> dict[str, Signs]:
-    for split in SPLITS:
-        if not sum(dataset.counts[split]):
-            raise InputError(f"{dataset.folder}: no {split} images; training needs all of {', '.join(SPLITS)}")
-    return {split: dataset.read(split, limit=limit) for split in SPLITS}
-
-
-def _build(settings: TrainSettings, dataset: SignDataset) -> keras.Model:
-    import keras
-
-    from models.cnn import NETWORKS
-
-    if settings.network not in NETWORKS:
-        raise InputError(f"--network {settings.network}: no such network; choose one of {', '.join(NETWORKS)}")
-    keras.config.disable_interactive_logging()  # else MLflow's check of the example prints a progress bar
-    keras.utils.set_random_seed(settings.seed)
-    try:
-        return NETWORKS[settings.network](len(dataset.class_names), dataset.size, dropout=settings.dropout)
-    except ValueError as error:
-        raise InputError(f"--network {settings.network}: {error}") from None
+    outcomes = {}
+    for seed in range(settings.seed, settings.seed + settings.repeats):
+        folder = settings.output / f"seed-{seed}"
+        folder.mkdir(parents=True, exist_ok=True)
+        own = settings.model_copy(update={"seed": seed, "output": folder, "register_model": False})
+        with run.child(f"train/seed-{seed}", own) as child:
+            outcomes[seed], results = _train_once(own, recipe, dataset, splits, child)
+            child.log_metrics(results.metrics)
+    return join(outcomes, dataset, splits, run, settings.output, views=settings.views, register=settings.register_model)
 
 
 def _fit(
-    model: keras.Model, settings: TrainSettings, dataset: SignDataset, splits: dict[str, Signs], run: TrackedRun
-) -> FitHistory:
+    settings: TrainSettings, recipe: Recipe, dataset: SignDataset, splits: dict[str, Signs], run: TrackedRun
+) -> Outcome:
     import tensorflow as tf
 
-    from models.augment import SignAugmentation
-    from models.fit import Examples, fit
+    from pipelines.outcome import score
+    from pipelines.training import examples, resolve_precision, train_network
 
-    precision = _precision(settings.precision)
+    precision = resolve_precision(settings.precision)
     devices = [device.name for device in tf.config.list_logical_devices("GPU")] or ["CPU"]
     logger.info("training %s on %s in %s", settings.network, ", ".join(devices), precision)
     run.log_params(
         {
             "resolved_precision": precision,
             "devices": ", ".join(devices),
-            "parameters": model.count_params(),
-            "augmentation": SignAugmentation() if settings.augment else "none",
+            "recipe": recipe,
             "data_digest": dataset.digest,
         }
     )
     run.set_tags({"data": dataset.name, "model": settings.network})
-
-    def on_epoch(epoch: int, numbers: dict[str, float]) -> None:
-        logger.info(
-            "epoch %2d of %d: loss %.4f, accuracy %.4f; validation accuracy %.4f, macro-F1 %.4f (%.0f s)",
-            epoch + 1, settings.epochs, numbers["loss"], numbers["accuracy"],
-            numbers["val_accuracy"], numbers["val_f1_macro"], numbers["seconds"],
-        )  # fmt: skip
-        run.log_metrics({_curve(name): value for name, value in numbers.items()}, step=epoch)
-
-    train_signs, validation = splits["train"], splits["validation"]
+    train_examples, validation = examples(recipe, splits, dataset)
     try:
-        return fit(
-            model,
-            Examples(train_signs.image, train_signs.label),
-            Examples(validation.image, validation.label),
-            augment=SignAugmentation() if settings.augment else None,
-            epochs=settings.epochs,
-            batch_size=settings.batch_size,
-            learning_rate=settings.learning_rate,
-            weight_decay=settings.weight_decay,
-            label_smoothing=settings.label_smoothing,
-            patience=settings.patience,
+        trained = train_network(
+            recipe,
+            train_examples,
+            validation,
+            classes=len(dataset.class_names),
             seed=settings.seed,
             precision=precision,
+            weights=settings.initial_weights(recipe),
             strategy=tf.distribute.MirroredStrategy() if settings.strategy == "mirrored" else None,
-            checkpoint=_checkpoint(settings, dataset, precision),
-            on_epoch=on_epoch,
+            checkpoint=_checkpoint(settings, recipe, dataset, precision),
+            on_epoch=lambda epoch, numbers: _on_epoch(run, epoch, recipe.epochs, numbers),
         )
     except FloatingPointError as error:
-        raise InputError(f"--learning-rate {settings.learning_rate}: training diverged, {error}") from None
+        raise InputError(f"--learning-rate {recipe.learning_rate}: training diverged, {error}") from None
     except ValueError as error:
-        raise InputError(f"{dataset.folder}, --limit {settings.limit}: {error}") from None
+        raise InputError(f"--network {settings.network}, {dataset.folder}: {_reason(error)}") from None
+    return score(trained, splits["test"], dataset.class_names)
 
 
-def _precision(asked: str) -> Precision:
-    """The precision asked for; auto takes half precision on GPUs with tensor cores alone."""
-    import tensorflow as tf
+def _on_epoch(run: TrackedRun, epoch: int, epochs: int, numbers: dict[str, float]) -> None:
+    validation = ""
+    if "val_accuracy" in numbers:
+        validation = f"; validation accuracy {numbers['val_accuracy']:.4f}, macro-F1 {numbers['val_f1_macro']:.4f}"
+    logger.info(
+        "epoch %2d of %d: loss %.4f, accuracy %.4f%s (%.0f s)",
+        epoch + 1, epochs, numbers["loss"], numbers["accuracy"], validation, numbers["seconds"],
+    )  # fmt: skip
+    run.log_metrics({_curve(name): value for name, value in numbers.items()}, step=epoch)
 
-    if asked != "auto":
-        return asked  # type: ignore[return-value]
-    details = [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.list_physical_devices("GPU")]
-    cores = [detail.get("compute_capability", (0, 0)) >= (7, 0) for detail in details]
-    return "float16" if cores and all(cores) else "float32"
 
+def _checkpoint(settings: TrainSettings, recipe: Recipe, dataset: SignDataset, precision: str) -> Path:
+    """The file of this very training under --output; without --resume what it holds is forgotten."""
+    from pipelines.training import checkpoint_name
 
-def _checkpoint(settings: TrainSettings, dataset: SignDataset, precision: str) -> Path:
-    """The file of this very training: other options or other data have another one, and are never continued."""
-    free = {"data", "output", "results", "experiment", "verbose", "quiet", "resume", "register_model", "strategy"}
-    key = json.dumps([settings.model_dump(mode="json", exclude=free), dataset.digest, precision], sort_keys=True)
-    path = settings.output / f"checkpoint-{hashlib.sha256(key.encode()).hexdigest()[:12]}.npz"
+    given = (settings.seed, settings.size, settings.limit, settings.weights, dataset.digest, precision)
+    path = settings.output / checkpoint_name(recipe, *given)
     if not settings.resume:
         path.unlink(missing_ok=True)
     return path
@@ -205,120 +211,21 @@ def _curve(name: str) -> str:
     return f"validation/{name.removeprefix('val_')}" if name.startswith("val_") else f"train/{name}"
 
 
-def _write_files(outcome: Outcome, class_names: tuple[str, ...], folder: Path) -> list[Path]:
-    """Write model, scores and pictures under `folder`, each whole or not at all."""
-    import pandas as pd
-    from scipy.special import softmax
-
-    from pipelines.reports.classification import confusion_figure, mistakes_sheet
-    from pipelines.reports.figures import save_png, write_whole
-
-    scores, test = outcome.scores, outcome.test
-    predicted, confidence = outcome.logits.argmax(axis=1), softmax(outcome.logits, axis=1).max(axis=1)
-    wrong = predicted != test.label
-    mistakes = pd.DataFrame(
-        {"image_id": test.image_id, "label": test.label, "predicted": predicted, "confidence": confidence}
-    )
-    history = pd.DataFrame(outcome.history.epochs).rename_axis("epoch")
-    texts = {
-        "scores.json": json.dumps(scores.metrics() | _about(outcome), indent=2) + "\n",
-        "report.txt": scores.report,
-        "per_class.csv": scores.per_class.to_csv(index=False),
-        "history.csv": history.to_csv(),
-        "mistakes.csv": mistakes[wrong].to_csv(index=False),
-    }
-    pictures = {
-        "confusion.png": confusion_figure(scores.confusion, class_names),
-        "mistakes.png": mistakes_sheet(test.image, test.label, predicted, confidence, class_names),
-    }
-    written = [write_whole(folder / name, text.encode()) for name, text in texts.items()]
-    written += [save_png(figure, folder / name, dpi=100) for name, figure in pictures.items()]
-    return [_save_model(outcome.model, folder / MODEL_FILE), *written]
+def _pairs(text: str) -> dict[str, Any]:
+    """Read NAME=VALUE[,...]."""
+    pairs = [part.partition("=") for part in text.split(",") if part.strip()]
+    if any(not sign for _, sign, _ in pairs):
+        raise ValueError("write NAME=VALUE, with commas between")
+    return {name.strip(): value.strip() for name, _, value in pairs}
 
 
-def _about(outcome: Outcome) -> dict[str, Any]:
-    return {
-        "test_images": len(outcome.test),
-        "wrong": int((outcome.logits.argmax(axis=1) != outcome.test.label).sum()),
-        "parameters": outcome.model.count_params(),
-        "epochs": len(outcome.history.epochs),
-        "best_epoch": outcome.history.best_epoch,
-        "validation_f1_macro": outcome.history.best_f1_macro,
-        "training_seconds": round(sum(epoch["seconds"] for epoch in outcome.history.epochs), 1),
-    }
+def _reason(error: ValueError) -> str:
+    """One line of what is wrong, whether we or pydantic found it."""
+    from pydantic import ValidationError
 
-
-def _save_model(model: keras.Model, path: Path) -> Path:
-    beside = path.with_name(f".{os.getpid()}-{path.name}")
-    model.save(beside)
-    beside.replace(path)
-    return path
-
-
-def _log(
-    run: TrackedRun,
-    outcome: Outcome,
-    dataset: SignDataset,
-    splits: dict[str, Signs],
-    files: list[Path],
-    *,
-    register: bool,
-) -> None:
-    import mlflow
-    from mlflow.data.sources import LocalArtifactDatasetSource
-
-    source = LocalArtifactDatasetSource(str(dataset.folder.absolute()))
-    for split, signs in splits.items():
-        name = f"{dataset.name}-{split}"
-        logged = mlflow.data.from_numpy(signs.image, targets=signs.label, source=source, name=name)
-        mlflow.log_input(logged, context=split)
-    model_id = _log_model(outcome.model, outcome.test.image[:4], register=register)
-    metrics = {f"clean/{name}": value for name, value in outcome.scores.metrics().items()}
-    for name in ("precision", "recall", "fpr", "f1"):
-        values = outcome.scores.per_class[name].tolist()
-        metrics |= {f"clean/class/{label:02d}/{name}": float(value) for label, value in enumerate(values)}
-    run.log_metrics(metrics, step=0, model_id=model_id)
-    run.log_files([path for path in files if path.suffix != ".keras"])
-
-
-def _log_model(model: keras.Model, example: NDArray[np.uint8], *, register: bool) -> str:
-    """Log the model with uint8 images in its signature; returns its MLflow id."""
-    import mlflow
-    import numpy as np
-    from mlflow.models import ModelSignature
-    from mlflow.types import Schema, TensorSpec
-
-    signature = ModelSignature(
-        Schema([TensorSpec(np.dtype(np.uint8), (-1, *example.shape[1:]))]),
-        Schema([TensorSpec(np.dtype(np.float32), (-1, model.output_shape[-1]))]),
-    )
-    # Not mlflow.keras, whose log_model of MLflow 3.17 fails on an input example; the same .keras file is stored.
-    info = mlflow.tensorflow.log_model(
-        model,
-        name="model",
-        signature=signature,
-        input_example=example,
-        pip_requirements=[f"{package}=={version(package)}" for package in ("keras", "numpy", "tensorflow")],
-        registered_model_name=REGISTERED_MODEL if register else None,
-    )
-    if register:
-        client = mlflow.MlflowClient()
-        client.set_registered_model_alias(REGISTERED_MODEL, CHAMPION, str(info.registered_model_version))
-    return str(info.model_id)
-
-
-def _summary(outcome: Outcome, folder: Path) -> str:
-    scores, about = outcome.scores, _about(outcome)
-    weakest = scores.per_class[scores.per_class["support"] > 0].nsmallest(3, "f1")
-    lines = [
-        f"test accuracy {scores.accuracy:.2%} ({about['wrong']} of {about['test_images']} wrong), "
-        f"macro-F1 {scores.f1_macro:.4f}, calibration error {scores.calibration_error:.4f}",
-        "weakest classes: " + ", ".join(f"{row.class_name} (F1 {row.f1:.3f})" for row in weakest.itertuples()),
-        f"{about['parameters']:,} parameters, best of {about['epochs']} epochs: {about['best_epoch'] + 1}, "
-        f"{about['training_seconds']:.0f} s of training",
-        f"model         {folder / MODEL_FILE}",
-    ]
-    return "\n".join(lines)
+    if isinstance(error, ValidationError):
+        return "; ".join(f"{item['loc'][-1]} {item['input']!r}: {item['msg']}" for item in error.errors())
+    return str(error)
 
 
 if __name__ == "__main__":

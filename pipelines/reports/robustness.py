@@ -19,6 +19,7 @@ from pipelines.reports.distortion import distortion_figure
 from pipelines.reports.failures import class_heat_map, confidence_figure, flow_figure
 from pipelines.reports.figures import inline_svg, save_png, write_whole
 from pipelines.reports.findings import findings, headline
+from pipelines.reports.saliency import first_method, saliency_captions, saliency_figure, shift_figure
 from pipelines.reports.slightest import slightest_cells, slightest_sheet
 from pipelines.reports.strips import strip_figure, strip_svg, telling_columns
 from pipelines.reports.summary import NoiseSummary, by_family, number, percent, summarise
@@ -68,8 +69,8 @@ def write_robustness_report(folder: Path, study: Study, pictures: Pictures, *, a
 
     Returns:
         The files written: report.html, findings.md, ranking.png, distortion.png, warning.png, confidence.png,
-        curves.png, macro.png, slightest.png, flow.png, class_heat_map.png, strips/<noise>.png; those that have nothing
-        to show are left out.
+        curves.png, macro.png, slightest.png, flow.png, class_heat_map.png, saliency.png, saliency_shift.png,
+        strips/<noise>.png; those that have nothing to show are left out.
 
     Raises:
         InputError: The folder cannot be written, or the grid holds no noise.
@@ -96,6 +97,8 @@ ALTS = {
     "warning": "AUROC of confidence and mean confidence against accuracy, a line a noise",
     "confidence": "Accuracy, AUROC of confidence and calibration error by level of each noise",
     "class_heat_map": "The level at which each class fails, as a multiple of the noise's own threshold",
+    "saliency": "Signs clean and under noise, and where the classifier finds evidence in each",
+    "saliency_shift": "Rank correlation of clean and noisy maps by level, and by what becomes of the images",
     "macro": "Macro precision, recall, F1 and false-positive rate by level of each noise",
 }
 """What a screen reader says of the pictures that are drawn into the page."""
@@ -119,6 +122,10 @@ def _figures(study: Study, noises: Sequence[NoiseSummary], pictures: Pictures) -
         drawn["flow"] = flow_figure(flow, noises)
     if len(per_class):
         drawn["class_heat_map"] = class_heat_map(per_class, noises, shapes_of(names))
+    if study.saliency.examples:
+        drawn["saliency"] = saliency_figure(study.saliency.examples, names)
+    if len(study.saliency.shifts):
+        drawn["saliency_shift"] = shift_figure(first_method(study.saliency.shifts), noises)
     return drawn
 
 
@@ -181,6 +188,8 @@ def _sections(study: Study, noises: Sequence[NoiseSummary], pictures: Pictures) 
         "shapes": tables.shape_rows(study.failures.class_factors),
         "margin_caption": captions.margin_caption(study.failures.margins),
         "margins": tables.margin_rows(study.failures.margins),
+        "saliency_captions": saliency_captions(study.saliency.shifts),
+        "saliency_declined": study.saliency.declined,
         "corruptions": tables.corruption_rows(errors),
         "severities": range(1, SEVERITIES + 1),
         "corruption_means": mean_corruption_error(errors),

@@ -4,12 +4,12 @@ import keras
 import numpy as np
 import pytest
 
-from models.cnn import NETWORKS, build_cnn
+from models.cnn import NETWORKS, Style, residual
 
 
 @pytest.fixture(scope="module")
 def network() -> keras.Model:
-    return build_cnn(43, 32)
+    return residual(43, 32, Style())
 
 
 def test_takes_float32_images_and_gives_float32_logits(network: keras.Model) -> None:
@@ -37,7 +37,7 @@ def test_light_and_contrast_of_the_image_do_not_change_the_answer(network: keras
 
 @pytest.mark.parametrize("size", [16, 32, 48, 61])
 def test_any_size_and_number_of_classes(size: int) -> None:
-    network = build_cnn(7, size)
+    network = residual(7, size, Style())
     assert network.predict_on_batch(np.zeros((1, size, size, 3), np.float32)).shape == (1, 7)
 
 
@@ -53,17 +53,86 @@ def test_the_same_seed_builds_the_same_network() -> None:
     networks = []
     for _ in range(2):
         keras.utils.set_random_seed(5)
-        networks.append(build_cnn(4, 16))
+        networks.append(residual(4, 16, Style()))
     for one, other in zip(networks[0].get_weights(), networks[1].get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize(("classes", "size"), [(1, 32), (43, 8)])
-def test_what_does_not_fit_is_refused(classes: int, size: int) -> None:
-    with pytest.raises(ValueError, match="needs 2 classes and 16 pixels"):
-        build_cnn(classes, size)
+def test_the_reference_sees_the_features_of_all_stages() -> None:
+    """Channels and sizes of github.com/navoshta/traffic-signs: 4 x 4 x (32 + 64 + 128) features for 1024 units."""
+    network = NETWORKS["multi_scale"](43, 32, Style())
+    joined = next(layer for layer in network.layers if isinstance(layer, keras.layers.Concatenate))
+    assert joined.output.shape == (None, 4 * 4 * (32 + 64 + 128))
+    assert [layer.filters for layer in network.layers if isinstance(layer, keras.layers.Conv2D)] == [1, 32, 64, 128]
+    assert [layer.units for layer in network.layers if isinstance(layer, keras.layers.Dense)] == [1024, 43]
 
 
-def test_the_registry_builds_each_network() -> None:
-    for build in NETWORKS.values():
-        assert build(3, 32, dropout=0.1).output_shape == (None, 3)
+def test_the_reference_is_blind_to_colour() -> None:
+    network = NETWORKS["multi_scale"](43, 32, Style(contrast="none"))
+    grey = np.random.default_rng(0).uniform(60, 180, (2, 32, 32, 1)).astype(np.float32).repeat(3, axis=-1)
+    tint = np.array([20.0, 20.0, -20 * (0.299 + 0.587) / 0.114], np.float32) / 5  # of no luma
+    np.testing.assert_allclose(network.predict_on_batch(grey + tint), network.predict_on_batch(grey), atol=1e-4)
+
+
+OPTIONS = [
+    {"width": 0.5},
+    {"depth": 2},
+    {"norm": "layer"},
+    {"norm": "group"},
+    {"norm": "none"},
+    {"activation": "gelu"},
+    {"dropout_kind": "gaussian"},
+    {"dropout_kind": "spatial"},
+    {"contrast": "local"},
+    {"contrast": "none"},
+    {"transformers": 3},
+]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_every_network_has_every_option_and_reloads(name: str, options: dict[str, object], tmp_path: Path) -> None:
+    network = NETWORKS[name](5, 24, Style(**options))  # type: ignore[arg-type]
+    images = np.random.default_rng(1).uniform(0, 255, (3, 24, 24, 3)).astype(np.float32)
+    logits = network.predict_on_batch(images)
+    assert logits.shape == (3, 5)
+    assert np.isfinite(logits).all()
+    network.save(tmp_path / "network.keras")
+    loaded = keras.saving.load_model(tmp_path / "network.keras", compile=False, safe_mode=True)
+    np.testing.assert_allclose(loaded.predict_on_batch(images), logits, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["residual", "separable"])
+def test_width_and_depth_make_a_network_larger(name: str) -> None:
+    plain, wide, deep = (
+        NETWORKS[name](5, 16, Style(**options)).count_params() for options in ({}, {"width": 2.0}, {"depth": 3})
+    )
+    assert plain < deep
+    assert 2 * plain < wide < 5 * plain
+
+
+@pytest.mark.parametrize(
+    ("kind", "dropped"), [("unit", {"Dropout"}), ("gaussian", {"GaussianDropout"}), ("spatial", {"SpatialDropout2D"})]
+)
+def test_dropout_is_of_the_kind_and_rate_asked_for(kind: str, dropped: set[str]) -> None:
+    network = residual(5, 16, Style(dropout=0.3, dropout_kind=kind))  # type: ignore[arg-type]
+    layers = [layer for layer in network.layers if "Dropout" in type(layer).__name__]
+    assert dropped <= {type(layer).__name__ for layer in layers}
+    assert {layer.rate for layer in layers} <= {0.3, 0.15}
+    head = layers[-1]
+    assert head.rate == 0.3
+
+
+def test_transformers_start_as_the_identity() -> None:
+    keras.utils.set_random_seed(3)
+    moved = residual(5, 16, Style(transformers=1, norm="none"))
+    images = np.random.default_rng(2).uniform(0, 255, (2, 16, 16, 3)).astype(np.float32)
+    samples = keras.Model(moved.inputs, [moved.get_layer("contrast").output, moved.get_layer("transformer_0").output])
+    before, after = samples.predict_on_batch(images)
+    np.testing.assert_allclose(after, before, atol=1e-4)
+
+
+@pytest.mark.parametrize("wrong", [{"width": 0}, {"depth": 0}, {"dropout": 1.0}, {"norm": "x"}, {"transformers": 4}])
+def test_options_out_of_range_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Style(**wrong)  # type: ignore[arg-type]

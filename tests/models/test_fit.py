@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import keras
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from models.fit import Examples, FitHistory, fit, predict_logits
+from models.fit import Examples, FitHistory, _order, _rarity, fit, predict_logits
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -117,19 +118,94 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
         fit_tiny(tiny(kernel=5), epochs=1, checkpoint=file)
 
 
-def noisy(images: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    return (images + random.normal(0, 5, images.shape)).astype(np.float32)
+def noisy(images: np.ndarray, labels: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    return (images + random.normal(0, 5, images.shape)).astype(np.float32), labels
 
 
 def test_augmentation_sees_each_image_once_an_epoch() -> None:
     seen: list[int] = []
 
-    def count(images: np.ndarray, _: np.random.Generator) -> np.ndarray:
+    def count(images: np.ndarray, labels: np.ndarray, _: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         seen.extend(images[:, 0, 0].sum(axis=1, dtype=int).tolist())
-        return images.astype(np.float32)
+        return images.astype(np.float32), labels
 
     fit_tiny(tiny(), epochs=1, batch_size=50, augment=count)
     assert sorted(seen) == sorted(TRAIN.images[:, 0, 0].sum(axis=1, dtype=int).tolist())
+
+
+def weights_by_epoch(**options: object) -> tuple[keras.Model, list[list[np.ndarray]]]:
+    """The trained weights, and the weights in training after each epoch of one step."""
+    model, steps = tiny(), []
+    count = len(model.trainable_variables)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "checkpoint.npz"
+
+        def keep(_: int, __: dict[str, float]) -> None:
+            with np.load(file) as saved:
+                steps.append([saved[f"now_{i}"] for i in range(count)])
+
+        fit(model, TRAIN, None, epochs=4, batch_size=300, checkpoint=file, on_epoch=keep, **options)  # type: ignore[arg-type]
+    return model, steps
+
+
+def test_without_validation_the_last_epoch_is_kept() -> None:
+    model, steps = weights_by_epoch()
+    for variable, last in zip(model.trainable_variables, steps[-1], strict=True):
+        np.testing.assert_array_equal(variable.numpy(), last)
+
+
+def test_a_moving_average_of_the_weights_is_kept() -> None:
+    model, steps = weights_by_epoch(ema=0.7)
+    average = steps[0]
+    for weights in steps[1:]:
+        average = [0.7 * kept + 0.3 * now for kept, now in zip(average, weights, strict=True)]
+    for variable, expected in zip(model.trainable_variables, average, strict=True):
+        np.testing.assert_allclose(variable.numpy(), expected, rtol=1e-4, atol=1e-6)
+    _, plain = weights_by_epoch()
+    for one, other in zip(steps[-1], plain[-1], strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_an_interrupted_training_with_an_average_continues(tmp_path: Path) -> None:
+    whole, continued = tiny(), tiny()
+    options = {"epochs": 4, "ema": 0.9, "patience": 9}
+    fit_tiny(whole, **options)
+
+    def interrupt(epoch: int, _: dict[str, float]) -> None:
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit_tiny(tiny(), **options, checkpoint=tmp_path / "checkpoint.npz", on_epoch=interrupt)
+    fit_tiny(continued, **options, checkpoint=tmp_path / "checkpoint.npz")
+    for one, other in zip(whole.get_weights(), continued.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("ema", [-0.1, 1.0])
+def test_an_average_out_of_range_is_refused(ema: float) -> None:
+    with pytest.raises(ValueError, match="0 or more and less than 1"):
+        fit_tiny(tiny(), ema=ema)
+
+
+def unequal() -> Examples:
+    labels = np.repeat([0, 1, 2], [256, 64, 16])
+    return Examples(np.zeros((len(labels), 8, 8, 3), np.uint8), labels)
+
+
+def test_rare_classes_are_drawn_or_weighed_by_the_root_of_their_share() -> None:
+    few = unequal()
+    drawn = _order(_rarity(few.labels), "sampling", np.random.default_rng(0))
+    share = np.bincount(few.labels[drawn]) / len(drawn)
+    np.testing.assert_allclose(share, np.array([16, 8, 4]) / 28, atol=0.07)
+    weights = _rarity(few.labels)
+    assert weights.mean() == pytest.approx(1.0)
+    np.testing.assert_allclose(weights[[0, 256, 320]] / weights[0], [1, 2, 4], rtol=1e-6)
+
+
+@pytest.mark.parametrize("balance", ["weights", "sampling"])
+def test_balanced_training_learns(balance: str) -> None:
+    assert fit_tiny(tiny(), balance=balance).best_f1_macro > 0.95
 
 
 def test_few_images_make_one_smaller_batch() -> None:
@@ -146,7 +222,7 @@ def test_too_few_images_are_refused(count: int) -> None:
 
 def test_divergence_is_named() -> None:
     with pytest.raises(FloatingPointError, match="lower learning rate"):
-        fit_tiny(tiny(), epochs=2, augment=lambda images, _: np.full(images.shape, np.nan, np.float32))
+        fit_tiny(tiny(), epochs=2, augment=lambda x, y, _: (np.full(x.shape, np.nan, np.float32), y))
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])

@@ -35,6 +35,22 @@ def test_actors_always_leave_a_share_of_the_cpus_to_tasks(resources, cpus, gpus,
 
 
 @pytest.mark.parametrize(
+    ("cpus", "gpus", "asked", "expected"),
+    [
+        (1, 0, (None, 1, 0), (1, 1, 0)),
+        (2, 0, (None, 1, 0), (2, 1, 0)),
+        (8, 0, (3, 2, 0), (3, 2, 0)),
+        (8, 2, (None, 1, 0.5), (4, 1, 0.5)),
+    ],
+)
+def test_trials_may_take_every_cpu(resources, cpus, gpus, asked, expected):
+    resources(CPU=cpus, GPU=gpus)
+    workers = cluster.share_out_trials(*asked)
+    assert (workers.count, workers.cpus, workers.gpus) == expected
+
+
+@pytest.mark.parametrize("share_out", [cluster.share_out, cluster.share_out_trials])
+@pytest.mark.parametrize(
     ("asked", "message"),
     [
         ((3, 1, 0), "--workers 3: the cluster has room for 2"),
@@ -42,10 +58,10 @@ def test_actors_always_leave_a_share_of_the_cpus_to_tasks(resources, cpus, gpus,
         ((None, 1, 1), "--gpus-per-worker 1: the cluster has 0 GPUs"),
     ],
 )
-def test_asking_for_more_than_there_is_is_an_error_and_no_hang(resources, asked, message):
+def test_asking_for_more_than_there_is_is_an_error_and_no_hang(resources, share_out, asked, message):
     resources(CPU=2)
     with pytest.raises(InputError, match=message):
-        cluster.share_out(*asked)
+        share_out(*asked)
 
 
 def test_a_cluster_that_does_not_answer_is_named(monkeypatch):

@@ -130,6 +130,7 @@ def test_the_catalogue_is_listed_as_text_and_json(capsys):
         (["--model", "none.keras"], "--model none.keras: no such file"),
         (["--size", "32"], "prepared at --size 16, not 32"),
         (["--pixel-range", "3"], "--pixel-range '3'"),
+        (["--saliency", "cam"], "--saliency cam: no such method"),
     ],
 )
 def test_a_wrong_input_is_one_line_and_code_2(capsys, data, colour_model, tracked, argv, message):

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.cnn import NETWORKS
+from models.cnn import NETWORKS, Style
 from pipelines.signs import open_signs
 from pipelines.train import SMOKE_EPOCHS, TrainSettings, _checkpoint, train
 
@@ -26,12 +26,12 @@ def colours(tmp_path_factory: pytest.TempPathFactory, write_signs: Callable[...,
 def tiny_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """Takes the place of the default network where what it learns does not matter."""
 
-    def build(classes: int, size: int, *, dropout: float) -> keras.Model:
+    def build(classes: int, size: int, style: Style) -> keras.Model:
         images = keras.Input((size, size, 3))
         x = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(images))
-        return keras.Model(images, keras.layers.Dense(classes)(keras.layers.Dropout(dropout)(x)))
+        return keras.Model(images, keras.layers.Dense(classes)(style.dropped(x)))
 
-    monkeypatch.setitem(NETWORKS, "default", build)
+    monkeypatch.setitem(NETWORKS, "residual", build)
 
 
 def settings(data: Path, folder: Path, **options: object) -> TrainSettings:
@@ -108,19 +108,22 @@ def test_other_options_or_data_are_another_training(colours: Path, tmp_path: Pat
     """So that --resume never continues what was begun otherwise."""
     dataset = open_signs(colours)
     base = settings(colours, tmp_path, resume=True)
-    paths = [_checkpoint(base.model_copy(update=changed), dataset, "float32") for changed in (
-        {}, {"dropout": 0.1}, {"epochs": 5}, {"seed": 1},
+    different = [base.model_copy(update=changed) for changed in (
+        {}, {"options": "dropout=0.1"}, {"epochs": 5}, {"seed": 1}, {"limit": 7}, {"balance": "weights"},
     )]  # fmt: skip
-    paths.append(_checkpoint(base, replace(dataset, digest="other"), "float32"))
-    paths.append(_checkpoint(base, dataset, "bfloat16"))
+    paths = [_checkpoint(one, one.recipe(), dataset, "float32") for one in different]
+    paths.append(_checkpoint(base, base.recipe(), replace(dataset, digest="other"), "float32"))
+    paths.append(_checkpoint(base, base.recipe(), dataset, "bfloat16"))
     assert len(set(paths)) == len(paths)
-    assert _checkpoint(base.model_copy(update={"register_model": False}), dataset, "float32") == paths[0]
+    unregistered = base.model_copy(update={"register_model": False})
+    assert _checkpoint(unregistered, base.recipe(), dataset, "float32") == paths[0]
 
 
 def test_without_resume_training_starts_anew(colours: Path, tmp_path: Path) -> None:
-    path = _checkpoint(settings(colours, tmp_path, resume=True, output=tmp_path), open_signs(colours), "float32")
+    begun, anew = (settings(colours, tmp_path, resume=resume, output=tmp_path) for resume in (True, False))
+    path = _checkpoint(begun, begun.recipe(), open_signs(colours), "float32")
     path.write_bytes(b"an older training")
-    _checkpoint(settings(colours, tmp_path, output=tmp_path), open_signs(colours), "float32")
+    _checkpoint(anew, anew.recipe(), open_signs(colours), "float32")
     assert not path.exists()
 
 
@@ -129,6 +132,45 @@ def test_smoke_test_is_small_and_registers_nothing(colours: Path, tracked: Path)
     assert train.execute(settings(colours, tracked, smoke_test=True, epochs=50)) == 0
     assert len(pd.read_csv(tracked / "train" / "history.csv")) == SMOKE_EPOCHS
     assert not mlflow.search_registered_models()
+
+
+@pytest.mark.usefixtures("tiny_network")
+def test_all_tracks_are_trained_on_for_all_epochs(colours: Path, tracked: Path) -> None:
+    assert train.execute(settings(colours, tracked, all_tracks=True, batch_size=120)) == 0
+    history = pd.read_csv(tracked / "train" / "history.csv")
+    assert len(history) == 4
+    assert "val_f1_macro" not in history
+    scores = json.loads((tracked / "train" / "scores.json").read_text())
+    assert scores["validation_f1_macro"] is None
+    assert scores["best_epoch"] == 3
+
+
+@pytest.mark.usefixtures("tiny_network")
+def test_repeats_have_runs_of_their_own_and_are_joined(colours: Path, tracked: Path) -> None:
+    assert train.execute(settings(colours, tracked, repeats=3, views=2, seed=5)) == 0
+    output, run_id = tracked / "train", str(results(tracked)["run_id"])
+    seeds = pd.read_csv(output / "repeats.csv")
+    assert seeds["seed"].tolist() == [5, 6, 7]
+    children = mlflow.search_runs(
+        filter_string=f"tags.`mlflow.parentRunId` = '{run_id}'", search_all_experiments=True, output_format="list"
+    )
+    assert sorted(child.info.run_name for child in children) == [f"train/seed-{seed}" for seed in (5, 6, 7)]
+    assert {child.data.metrics["clean/accuracy"] for child in children} == set(seeds["accuracy"])
+    metrics = mlflow.get_run(run_id).data.metrics
+    assert metrics["repeats/accuracy"] == pytest.approx(seeds["accuracy"].mean())
+    assert metrics["repeats/accuracy_low"] <= metrics["repeats/accuracy"] <= metrics["repeats/accuracy_high"]
+    together = pd.read_csv(output / "together.csv")
+    assert sorted(zip(together["networks"], together["views"], strict=True)) == [(1, 1), (1, 2), (3, 1), (3, 2)]
+    assert (output / "ensemble.keras").exists()
+    kept = seeds.loc[seeds["validation_f1_macro"].idxmax(), "seed"]
+    best = keras.saving.load_model(output / f"seed-{kept}" / "model.keras", compile=False)
+    for one, other in zip(
+        best.get_weights(), keras.saving.load_model(output / "model.keras").get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+    version = mlflow.MlflowClient().get_model_version_by_alias("signs", "champion")
+    assert int(version.version) == 1
+    assert version.run_id == run_id
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])
@@ -144,7 +186,14 @@ def test_a_data_set_without_a_split_is_refused(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"network": "lenet"}, "--network lenet: no such network; choose one of default"),
+        ({"network": "vgg"}, "--network vgg: no such network; choose one of default"),
+        ({"options": "width"}, "--options 'width': write NAME=VALUE"),
+        ({"options": "colour=red"}, "colour: residual has no such option; it has width"),
+        ({"options": "width=wide"}, "width 'wide': Input should be a valid number"),
+        ({"augmentation": "sings"}, "sings"),
+        ({"rendered": 2}, "the classes of"),
+        ({"weights": "imagenet"}, "starts from random weights"),
+        ({"network": "mobilenet_v2", "weights": "nowhere.h5"}, "nowhere.h5"),
         ({"learning_rate": 1e38, "epochs": 3}, "training diverged"),
     ],
 )

@@ -1,0 +1,71 @@
+"""Layers that Keras does not have. A model that holds one is loaded where this package can be imported."""
+
+from typing import Any
+
+import keras
+from keras import layers, ops
+
+
+@keras.saving.register_keras_serializable(package="sign_to_noise")
+class LocalContrast(layers.Layer):
+    """Local contrast normalisation: each pixel less the mean of its surroundings, over their deviation.
+
+    After Jarrett et al. 2009 and Sermanet and LeCun 2011, with a square window and all channels together. Where the
+    surroundings are flatter than the image as a whole, the deviation of the whole is used, so noise is not blown up.
+
+    Args:
+        window: Side of the surroundings in pixels.
+    """
+
+    def __init__(self, window: int = 9, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.window = window
+
+    def call(self, images: Any) -> Any:
+        """Normalise images (N, H, W, C)."""
+        centred = images - self._surroundings(images)
+        deviation = ops.sqrt(self._surroundings(ops.square(centred)) + 1e-6)
+        return centred / ops.maximum(deviation, ops.mean(deviation, axis=(1, 2, 3), keepdims=True))
+
+    def _surroundings(self, images: Any) -> Any:
+        means = ops.mean(images, axis=-1, keepdims=True)
+        return ops.average_pool(means, self.window, strides=1, padding="same", data_format="channels_last")
+
+    def get_config(self) -> dict[str, Any]:
+        """What `from_config` needs."""
+        return {**super().get_config(), "window": self.window}
+
+
+@keras.saving.register_keras_serializable(package="sign_to_noise")
+class AffineSampler(layers.Layer):
+    """The grid and the sampler of a spatial transformer (Jaderberg et al. 2015): bilinear, edges repeated.
+
+    Called with maps (N, H, W, C) and the rows (N, 6) of affine matrices, which take places in the output to places in
+    the input, both in -1..1 over the maps' width and height. Differentiable in both.
+    """
+
+    def call(self, maps: Any, matrices: Any) -> Any:
+        """Sample the maps; float of the same shape."""
+        _, height, width, channels = maps.shape
+        count = ops.shape(maps)[0]
+        rows, columns = ops.meshgrid(ops.linspace(-1.0, 1.0, height), ops.linspace(-1.0, 1.0, width), indexing="ij")
+        places = ops.stack([columns, rows, ops.ones_like(rows)])
+        places = ops.cast(ops.reshape(places, (3, height * width)), maps.dtype)
+        across, down = ops.unstack(ops.matmul(ops.reshape(matrices, (-1, 2, 3)), places), 2, axis=1)
+        x = ops.clip((across + 1) * (width - 1) / 2, 0, width - 1)
+        y = ops.clip((down + 1) * (height - 1) / 2, 0, height - 1)
+        left, top = ops.clip(ops.floor(x), 0, max(width - 2, 0)), ops.clip(ops.floor(y), 0, max(height - 2, 0))
+        flat = ops.reshape(maps, (count, height * width, channels))
+        corner = ops.cast(top * width + left, "int32")
+
+        def at(offset: int) -> Any:
+            return ops.take_along_axis(flat, (corner + offset)[..., None], axis=1)
+
+        right, below = (x - left)[..., None], (y - top)[..., None]
+        upper = at(0) * (1 - right) + at(1) * right
+        lower = at(width) * (1 - right) + at(width + 1) * right
+        return ops.reshape(upper * (1 - below) + lower * below, (count, height, width, channels))
+
+    def compute_output_shape(self, maps_shape: Any, matrices_shape: Any) -> Any:  # noqa: ARG002
+        """The maps' own shape."""
+        return maps_shape

@@ -1,0 +1,223 @@
+"""A trained classifier and what it makes of the test images: scored, written to files, logged and registered."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import keras
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from models.fit import FitHistory
+    from models.scores import ClassificationScores
+    from pipelines.signs import SignDataset, Signs
+    from pipelines.tracking import TrackedRun
+    from pipelines.training import Trained
+
+REGISTERED_MODEL = "signs"
+CHAMPION = "champion"
+MODEL_FILE = "model.keras"
+LOAD_IMAGES, ABLATED_IMAGES, ABLATED_UNITS = 256, 64, 64
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A trained model and what it made of the test images.
+
+    Attributes:
+        model: The network.
+        history: How it was trained.
+        test: The test images.
+        logits: (N, C) of them.
+        scores: Of these.
+        loads: How its neurons share the work, a row a unit (`models.neuron_load.unit_loads`).
+    """
+
+    model: keras.Model
+    history: FitHistory
+    test: Signs
+    logits: NDArray[np.float32]
+    scores: ClassificationScores
+    loads: pd.DataFrame
+
+    @property
+    def validation_f1_macro(self) -> float | None:
+        """Of the weights that were kept; None where there was no validation."""
+        best = self.history.best_f1_macro
+        return best if best > float("-inf") else None
+
+    @property
+    def training_seconds(self) -> float:
+        """Time of all epochs."""
+        return round(sum(epoch["seconds"] for epoch in self.history.epochs), 1)
+
+    def metrics(self) -> dict[str, float]:
+        """The single figures as MLflow names them."""
+        from models.neuron_load import layer_loads, load_metrics
+
+        loads = load_metrics(layer_loads(self.loads)) if len(self.loads) else {}
+        return {f"clean/{name}": value for name, value in self.scores.metrics().items()} | loads
+
+
+def score(trained: Trained, test: Signs, class_names: tuple[str, ...]) -> Outcome:
+    """Predict the test images, once."""
+    from models.fit import predict_logits
+    from models.scores import classification_scores
+
+    logits = predict_logits(trained.model, test.image)
+    scores = classification_scores(test.label, logits, class_names)
+    return Outcome(trained.model, trained.history, test, logits, scores, measure_load(trained.model, test))
+
+
+def measure_load(model: keras.Model, signs: Signs) -> pd.DataFrame:
+    """A row a unit; the number of images and of units a layer is always the same, so that networks can be compared.
+
+    Empty for a network whose activations stand inside other layers.
+    """
+    import numpy as np
+    import pandas as pd
+
+    from models.neuron_load import unit_loads
+
+    some = signs.take(np.linspace(0, len(signs) - 1, min(LOAD_IMAGES, len(signs))).astype(int))
+    try:
+        return unit_loads(
+            model, some.image, some.label, images_for_ablation=ABLATED_IMAGES, units_for_ablation=ABLATED_UNITS
+        )
+    except ValueError as error:
+        logger.debug("no neuron load: %s", error)
+        return pd.DataFrame(columns=["layer", "unit", "activation", "importance"])
+
+
+def write_files(outcome: Outcome, class_names: tuple[str, ...], folder: Path) -> list[Path]:
+    """Write model, scores and pictures under `folder`, each whole or not at all."""
+    import pandas as pd
+    from scipy.special import softmax
+
+    from models.neuron_load import layer_loads
+    from pipelines.reports.classification import confusion_figure, mistakes_sheet
+    from pipelines.reports.figures import save_png, write_whole
+    from pipelines.reports.neuron_load import neuron_load_figure
+
+    scores, test = outcome.scores, outcome.test
+    predicted, confidence = outcome.logits.argmax(axis=1), softmax(outcome.logits, axis=1).max(axis=1)
+    wrong = predicted != test.label
+    mistakes = pd.DataFrame(
+        {"image_id": test.image_id, "label": test.label, "predicted": predicted, "confidence": confidence}
+    )
+    history = pd.DataFrame(outcome.history.epochs).rename_axis("epoch")
+    texts = {
+        "scores.json": json.dumps(scores.metrics() | _about(outcome), indent=2) + "\n",
+        "report.txt": scores.report,
+        "per_class.csv": scores.per_class.to_csv(index=False),
+        "history.csv": history.to_csv(),
+        "mistakes.csv": mistakes[wrong].to_csv(index=False),
+    }
+    pictures = {
+        "confusion.png": confusion_figure(scores.confusion, class_names),
+        "mistakes.png": mistakes_sheet(test.image, test.label, predicted, confidence, class_names),
+    }
+    if len(outcome.loads):
+        texts["neuron_load.csv"] = layer_loads(outcome.loads).to_csv(index=False)
+        pictures["neuron_load.png"] = neuron_load_figure(outcome.loads)
+    written = [write_whole(folder / name, text.encode()) for name, text in texts.items()]
+    written += [save_png(figure, folder / name, dpi=100) for name, figure in pictures.items()]
+    return [save_model(outcome.model, folder / MODEL_FILE), *written]
+
+
+def _about(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "test_images": len(outcome.test),
+        "wrong": int((outcome.logits.argmax(axis=1) != outcome.test.label).sum()),
+        "parameters": outcome.model.count_params(),
+        "epochs": len(outcome.history.epochs),
+        "best_epoch": outcome.history.best_epoch,
+        "validation_f1_macro": outcome.validation_f1_macro,
+        "training_seconds": outcome.training_seconds,
+    }
+
+
+def save_model(model: keras.Model, path: Path) -> Path:
+    """Write a .keras file, whole or not at all."""
+    beside = path.with_name(f".{os.getpid()}-{path.name}")
+    model.save(beside)
+    beside.replace(path)
+    return path
+
+
+def log_outcome(
+    run: TrackedRun,
+    outcome: Outcome,
+    dataset: SignDataset,
+    splits: dict[str, Signs],
+    files: list[Path],
+    *,
+    register: bool,
+) -> None:
+    """Log data, model, scores and files to the run; `register` makes the model the champion."""
+    import mlflow
+    from mlflow.data.sources import LocalArtifactDatasetSource
+
+    source = LocalArtifactDatasetSource(str(dataset.folder.absolute()))
+    for split, signs in splits.items():
+        name = f"{dataset.name}-{split}"
+        logged = mlflow.data.from_numpy(signs.image, targets=signs.label, source=source, name=name)
+        mlflow.log_input(logged, context=split)
+    model_id = _log_model(outcome.model, outcome.test.image[:4], register=register)
+    metrics = outcome.metrics()
+    for name in ("precision", "recall", "fpr", "f1"):
+        values = outcome.scores.per_class[name].tolist()
+        metrics |= {f"clean/class/{label:02d}/{name}": float(value) for label, value in enumerate(values)}
+    run.log_metrics(metrics, step=0, model_id=model_id)
+    run.log_files([path for path in files if path.suffix != ".keras"])
+
+
+def _log_model(model: keras.Model, example: NDArray[np.uint8], *, register: bool) -> str:
+    """Log the model with uint8 images in its signature; returns its MLflow id."""
+    import mlflow
+    import numpy as np
+    from mlflow.models import ModelSignature
+    from mlflow.types import Schema, TensorSpec
+
+    signature = ModelSignature(
+        Schema([TensorSpec(np.dtype(np.uint8), (-1, *example.shape[1:]))]),
+        Schema([TensorSpec(np.dtype(np.float32), (-1, model.output_shape[-1]))]),
+    )
+    # Not mlflow.keras, whose log_model of MLflow 3.17 fails on an input example; the same .keras file is stored.
+    info = mlflow.tensorflow.log_model(
+        model,
+        name="model",
+        signature=signature,
+        input_example=example,
+        pip_requirements=[f"{package}=={version(package)}" for package in ("keras", "numpy", "tensorflow")],
+        registered_model_name=REGISTERED_MODEL if register else None,
+    )
+    if register:
+        client = mlflow.MlflowClient()
+        client.set_registered_model_alias(REGISTERED_MODEL, CHAMPION, str(info.registered_model_version))
+    return str(info.model_id)
+
+
+def summarise(outcome: Outcome, folder: Path) -> str:
+    """What a person reads at the end of a training."""
+    scores, about = outcome.scores, _about(outcome)
+    weakest = scores.per_class[scores.per_class["support"] > 0].nsmallest(3, "f1")
+    lines = [
+        f"test accuracy {scores.accuracy:.2%} ({about['wrong']} of {about['test_images']} wrong), "
+        f"macro-F1 {scores.f1_macro:.4f}, calibration error {scores.calibration_error:.4f}",
+        "weakest classes: " + ", ".join(f"{row.class_name} (F1 {row.f1:.3f})" for row in weakest.itertuples()),
+        f"{about['parameters']:,} parameters, best of {about['epochs']} epochs: {about['best_epoch'] + 1}, "
+        f"{about['training_seconds']:.0f} s of training",
+        f"model         {folder / MODEL_FILE}",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,307 @@
+"""Entry point: search for the best network and training of a family with Ray Tune, and train the best on all tracks."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field, field_validator
+
+from pipelines.entry import Results, Settings, entry_point
+from pipelines.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+    from pipelines.signs import SignDataset, Signs
+    from pipelines.tracking import TrackedRun
+    from pipelines.trial_log import SearchRecord
+    from pipelines.tuning import Search
+
+logger = logging.getLogger("pipelines.tune")  # __name__ is __main__ under `python -m`
+
+SMOKE: dict[str, Any] = {"limit": 430, "epochs": 2, "trials": 3}
+SMOKE_SPACES = {"cnn": "smoke", "transfer": "transfer"}
+SHOWN = 5
+"""Trials in the table at the end."""
+
+
+class TuneSettings(Settings):
+    """Options of `tune`."""
+
+    data: str = Field("rendered", description="A prepared folder, or any source that `prepare` reads.")
+    size: int = Field(32, ge=16, description="Side of the images in pixels.")
+    family: Literal["cnn", "transfer"] = Field("cnn", description="cnn: our own networks; transfer: pretrained ones.")
+    space: str = Field("", description="A search space by name or YAML file; by default the family's.")
+    algorithm: Literal["optuna", "random", "grid", "pbt"] = Field("optuna", description="How points are drawn.")
+    scheduler: Literal["auto", "asha", "none"] = Field(
+        "auto", description="What stops poor trials early; auto: asha, but none for grids and other objectives."
+    )
+    trials: int = Field(20, ge=1, description="Trials, at most; of a grid: every combination once, whatever is said.")
+    epochs: int = Field(30, ge=1, description="Most epochs of a trial.")
+    grace: int = Field(1, ge=1, description="Epochs before asha stops a trial, and between two changes of pbt.")
+    objective: str = Field("f1_macro", description="One or two of f1_macro, parameters, latency, threshold; with a ,.")
+    limit: int | None = Field(None, ge=1, description="Use only so many images of each split, stratified by class.")
+    workers: int | None = Field(None, ge=1, description="Trials at once; by default as many as the cluster holds.")
+    cpus_per_worker: int = Field(1, ge=1, description="CPU threads of each.")
+    gpus_per_worker: float = Field(0.0, ge=0, description="GPUs, or a share of one, of each.")
+    weights: str = Field("", description="Of pretrained networks: a file, imagenet (the default) or random.")
+    champion: bool = Field(True, description="Train the best on all tracks, test it once, and register it as `signs`.")
+    resume: bool = Field(False, description="Continue the interrupted search that --output holds.")
+    smoke_test: bool = Field(False, description=f"A tiny search: {', '.join(f'{k} {v}' for k, v in SMOKE.items())}.")
+
+    @field_validator("objective")
+    @classmethod
+    def _known(cls, text: str) -> str:
+        names = text.split(",")
+        choices = ("f1_macro", "parameters", "latency", "threshold")
+        if len(names) > 2 or len(set(names)) < len(names) or not set(names) <= set(choices):
+            raise ValueError(f"give one or two of {', '.join(choices)}, joined by a comma")
+        return text
+
+    @property
+    def objectives(self) -> tuple[str, ...]:
+        """What is searched for, the more important first."""
+        return tuple(self.objective.split(","))
+
+    @property
+    def initial_weights(self) -> str | None:
+        """What pretrained networks start from, in a form that a trial in another folder finds.
+
+        Raises:
+            InputError: weights for networks that take none.
+        """
+        if self.family == "cnn":
+            if self.weights:
+                raise InputError(f"--weights {self.weights}: only --family transfer starts from weights; leave it out")
+            return None
+        if self.weights in ("", "imagenet"):
+            return "imagenet"
+        return None if self.weights == "random" else str(Path(self.weights).absolute())
+
+
+@entry_point("tune", TuneSettings)
+def tune(settings: TuneSettings, run: TrackedRun) -> Results:
+    """Search for the best network and training of a family, and train the best on all tracks."""
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    from pipelines.quiet import load_tensorflow
+    from pipelines.signs import prepared
+    from pipelines.training import read_splits
+    from pipelines.tuning import trials_table
+
+    if settings.smoke_test:
+        settings = settings.model_copy(update={**SMOKE, "space": settings.space or SMOKE_SPACES[settings.family]})
+    load_tensorflow()
+    dataset = prepared(settings.data, size=settings.size, seed=settings.seed)
+    search = plan_search(settings, dataset)
+    splits = read_splits(dataset, settings.limit)
+    records = search.run(
+        _search_data(splits, dataset), _describe(settings, search, dataset, run), resume=settings.resume
+    )
+    trials = trials_table(records, settings.objectives)
+    results = publish_search(settings, trials, records, run)
+    if not settings.champion:
+        return results
+    best = next(record for record in records if record.trial_id == results.params["best_trial"])
+    trained = retrain_champion(settings, best.config, best.best_epoch, dataset, splits, run)
+    return Results(
+        params={**results.params, **trained.params},
+        metrics={**results.metrics, **trained.metrics},
+        artifacts={**results.artifacts, **trained.artifacts},
+        summary=f"{results.summary}\n\nthe best, trained on all tracks:\n{trained.summary}",
+    )
+
+
+def plan_search(settings: TuneSettings, dataset: SignDataset) -> Search:
+    """Check all that can be wrong with a search before its first trial.
+
+    Raises:
+        InputError: a space, weights, a scheduler or resources that will not do.
+    """
+    from pipelines.cluster import connect, share_out_trials
+    from pipelines.spaces import read_space, require_valid_point
+    from pipelines.trials import Plan
+    from pipelines.tuning import Search, mutations, resolve_scheduler
+
+    space = read_space(settings.space or settings.family)
+    scheduler = resolve_scheduler(settings.scheduler, settings.algorithm, settings.objectives)
+    trials = settings.trials
+    if settings.algorithm == "grid":
+        space.grid()
+        trials = space.combinations
+    if settings.algorithm == "pbt":
+        mutations(space)
+        if settings.workers is not None:
+            raise InputError("--workers: pbt shares the cluster among all its trials; leave it out")
+    weights = settings.initial_weights
+    require_valid_point(
+        space, settings.family, settings.epochs, classes=len(dataset.class_names), size=dataset.size, weights=weights
+    )
+    connect()
+    workers = share_out_trials(settings.workers, settings.cpus_per_worker, settings.gpus_per_worker)
+    plan = Plan(settings.family, settings.epochs, settings.objectives, settings.seed, weights, workers.threads)
+    return Search(
+        folder=settings.output.absolute(),
+        space=space,
+        plan=plan,
+        algorithm=settings.algorithm,
+        scheduler=scheduler,
+        trials=trials,
+        grace=settings.grace,
+        workers=workers,
+        seed=settings.seed,
+    )
+
+
+def _search_data(splits: dict[str, Signs], dataset: SignDataset) -> Any:
+    from pipelines.trials import SearchData
+
+    return SearchData(splits["train"], splits["validation"], len(dataset.class_names))
+
+
+def _describe(settings: TuneSettings, search: Search, dataset: SignDataset, run: TrackedRun) -> SearchRecord:
+    """What a search is, and what one that continues it must have alike."""
+    import mlflow
+
+    from pipelines.trial_log import SearchRecord
+
+    names = {"family", "algorithm", "epochs", "grace", "objective", "limit", "seed", "weights", "workers"}
+    alike = settings.model_dump(mode="json", include=names | {"cpus_per_worker", "gpus_per_worker"})
+    alike |= {"scheduler": search.scheduler, "trials": search.trials}
+    alike |= {"space": search.space.described(), "data": dataset.digest}
+    tags = {"data": dataset.name, "model": settings.family, "family": settings.family, "seed": str(settings.seed)}
+    run.set_tags({"data": dataset.name, "model": settings.family, "search_space": search.space.digest})
+    experiment = mlflow.get_run(run.run_id).info.experiment_id
+    return SearchRecord(uuid.uuid4().hex, run.run_id, experiment, tags, alike)
+
+
+def publish_search(settings: TuneSettings, trials: pd.DataFrame, records: Sequence[Any], run: TrackedRun) -> Results:
+    """Write the tables and pictures of a search, and log them; raises InputError where all trials failed."""
+    from pipelines.reports.figures import save_png, write_whole
+    from pipelines.reports.tuning import tuning_figures
+    from pipelines.tables import write_tables
+    from pipelines.tuning import epochs_table, pareto_front, ranked
+
+    objectives, folder = settings.objectives, settings.output
+    epochs = epochs_table(records)
+    tables = {"trials.csv": trials, "epochs.csv": epochs}
+    files = write_tables(tables, folder)
+    best = ranked(trials, objectives)
+    if len(objectives) > 1:
+        best = pareto_front(trials, objectives)
+        files += write_tables({"pareto.csv": best}, folder)
+    first = next(record for record in records if record.trial_id == best["trial_id"].iloc[0])
+    about = {"trial": first.name, "parameters": first.config, "epochs": first.best_epoch, **first.objectives}
+    files.append(write_whole(folder / "best.json", (json.dumps(about, indent=2) + "\n").encode()))
+    figures = tuning_figures(trials, epochs, objectives)
+    files += [save_png(figure, folder / name, dpi=100) for name, figure in figures.items()]
+    metrics = {f"best/{name}": value for name, value in first.objectives.items()}
+    run.set_tags({"best_run": first.run_id, "best_trial": first.name})
+    run.log_files(files)
+    return Results(
+        params={
+            "best_trial": first.trial_id,
+            "trials": len(trials),
+            **{f"best/{k}": v for k, v in first.config.items()},
+        },
+        metrics={**metrics, "trials": float(len(trials)), "epochs": float(len(epochs))},
+        artifacts={path.name: str(path) for path in files},
+        summary=search_summary(trials, best, objectives),
+    )
+
+
+def search_summary(trials: pd.DataFrame, best: pd.DataFrame, objectives: Sequence[str]) -> str:
+    """What a person reads at the end of a search: how the trials ended, and the best of them."""
+    ends = ", ".join(f"{count} {status}" for status, count in trials["status"].value_counts().items())
+    parameters = [name for name in trials if str(name).startswith("param/")]
+    headings = ["trial", *objectives, "epochs", *(str(name).removeprefix("param/") for name in parameters)]
+    shown = best.head(SHOWN)[["name", *objectives, "epochs", *parameters]]
+    rows = [[_shown(value) for value in row] for row in shown.itertuples(index=False)]
+    what = "the front" if len(objectives) > 1 else "the best"
+    return f"{len(trials)} trials: {ends}; {what}:\n{_plain_table(headings, rows)}"
+
+
+def _plain_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(row[place]) for row in (headings, *rows)) for place in range(len(headings))]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (headings, *rows))
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
+    return str(value)
+
+
+def retrain_champion(
+    settings: TuneSettings,
+    config: dict[str, Any],
+    epochs: int,
+    dataset: SignDataset,
+    splits: dict[str, Signs],
+    run: TrackedRun,
+) -> Results:
+    """Train at the best point on the tracks of training and validation, test once, log and register.
+
+    Args:
+        settings: of the search.
+        config: the best point of the space.
+        epochs: after which the best trial was at its best; there is no validation left to choose them by.
+        dataset: its class names and digest.
+        splits: all three.
+        run: to which it is logged.
+
+    Raises:
+        InputError: the training diverged.
+    """
+    from pipelines import outcome
+    from pipelines.spaces import recipe_at
+    from pipelines.training import Trained, checkpoint_name, examples, resolve_precision, train_network
+
+    recipe = recipe_at(config, settings.family, epochs).updated(all_tracks=True)
+    seed, folder = int(config.get("seed", settings.seed)), settings.output / "champion"
+    folder.mkdir(parents=True, exist_ok=True)
+    precision = resolve_precision("auto")
+    checkpoint = folder / checkpoint_name(recipe, seed, settings.limit, settings.weights, dataset.digest, precision)
+    if not settings.resume:
+        checkpoint.unlink(missing_ok=True)
+    run.log_params({"recipe": recipe, "data_digest": dataset.digest})
+    train, validation = examples(recipe, splits, dataset)
+
+    def on_epoch(epoch: int, numbers: dict[str, float]) -> None:
+        logger.info("the best on all tracks, epoch %d of %d: loss %.4f", epoch + 1, epochs, numbers["loss"])
+        run.log_metrics({f"train/{name}": value for name, value in numbers.items()}, step=epoch)
+
+    try:
+        trained: Trained = train_network(
+            recipe,
+            train,
+            validation,
+            classes=len(dataset.class_names),
+            seed=seed,
+            precision=precision,
+            weights=settings.initial_weights if recipe.pretrained else None,
+            checkpoint=checkpoint,
+            on_epoch=on_epoch,
+        )
+    except FloatingPointError as error:
+        raise InputError(f"{settings.output}: the best trial's training diverged on all tracks, {error}") from None
+    found = outcome.score(trained, splits["test"], dataset.class_names)
+    files = outcome.write_files(found, dataset.class_names, folder)
+    outcome.log_outcome(run, found, dataset, splits, files, register=not settings.smoke_test)
+    return Results(
+        params={"data": dataset.name, "digest": dataset.digest, "parameters": found.model.count_params()},
+        metrics=found.metrics(),
+        artifacts={f"champion/{path.name}": str(path) for path in files},
+        summary=outcome.summarise(found, folder),
+    )
+
+
+if __name__ == "__main__":
+    tune.command()

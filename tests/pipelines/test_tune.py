@@ -1,0 +1,150 @@
+"""The entry point around a search: its options, what it refuses, and what it leaves; the search itself is made up."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+import pytest
+from pydantic import ValidationError
+
+from pipelines import tuning
+from pipelines.cluster import Workers
+from pipelines.trial_log import SearchRecord, TrialRecord
+from pipelines.trials import SearchData
+from pipelines.tune import TuneSettings, search_summary, tune
+
+COUNTS = {"train": 90, "validation": 30, "test": 30}
+SPACE = "parameters: {network: {choice: [lenet]}, learning_rate: {log_uniform: [1.0e-3, 1.0e-2]}}"
+
+
+@pytest.fixture(scope="module")
+def colours(tmp_path_factory: pytest.TempPathFactory, write_signs: Callable[..., Path]) -> Path:
+    return write_signs(tmp_path_factory.mktemp("prepared") / "colours", counts=COUNTS)
+
+
+@pytest.fixture
+def searched(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """No Ray: a search ends at once, with a finished, a stopped and a diverged trial."""
+    seen: dict[str, Any] = {"statuses": ("finished", "stopped", "diverged")}
+
+    def run(search: tuning.Search, data: SearchData, record: SearchRecord, *, resume: bool) -> list[TrialRecord]:
+        seen.update(search=search, data=data, record=record, resume=resume)
+        records = []
+        for number, status in enumerate(seen["statuses"]):
+            f1 = 0.9 - number / 10
+            numbers = {"val_f1_macro": f1, "val_accuracy": f1, "loss": 1.0, "learning_rate": 0.1, "seconds": 1.0}
+            objectives = {"f1_macro": f1, "parameters": 5000.0 - 1000 * number, "latency": 1.0, "threshold": 0.5}
+            config = {"network": "lenet", "learning_rate": 0.001 * (number + 1)}
+            kept = {name: objectives[name] for name in search.plan.objectives}
+            epochs = {1: numbers, 2: numbers}
+            records.append(
+                TrialRecord(f"t{number}", f"tune/cnn-{number:03d}", config, "r", status, "why", 2, kept, epochs)
+            )
+        return records
+
+    monkeypatch.setattr(tuning.Search, "run", run)
+    monkeypatch.setattr("pipelines.cluster.connect", lambda: None)
+    monkeypatch.setattr("pipelines.cluster.share_out_trials", lambda *asked: Workers(2, 1, 0, 1))
+    return seen
+
+
+def settings(data: Path, folder: Path, **options: Any) -> TuneSettings:
+    (folder / "tiny.yaml").write_text(options.pop("yaml", SPACE))
+    given = {"data": str(data), "size": 16, "space": str(folder / "tiny.yaml"), "epochs": 2, "trials": 3}
+    given |= {"output": folder / "tune", "results": folder / "results.json", "champion": False}
+    return TuneSettings.model_validate(given | options)
+
+
+def test_a_search_leaves_tables_pictures_and_the_best(colours, tracked, searched, capsys):
+    assert tune.execute(settings(colours, tracked)) == 0
+    output, results = tracked / "tune", json.loads((tracked / "results.json").read_text())
+    table = pd.read_csv(output / "trials.csv")
+    assert table["name"].tolist() == [f"tune/cnn-{number:03d}" for number in range(3)]
+    assert table["f1_macro"].notna().tolist() == [True, True, False]
+    assert len(pd.read_csv(output / "epochs.csv")) == 6
+    best = json.loads((output / "best.json").read_text())
+    assert (best["trial"], best["parameters"]["learning_rate"], best["epochs"]) == ("tune/cnn-000", 0.001, 2)
+    assert (output / "parallel_coordinates.png").is_file()
+    assert not (output / "pareto.csv").exists()
+    run = mlflow.get_run(results["run_id"])
+    assert run.data.tags["best_run"] == "r"
+    assert run.data.metrics["best/f1_macro"] == 0.9
+    logged = {found.path for found in mlflow.MlflowClient().list_artifacts(results["run_id"])}
+    assert {"trials.csv", "epochs.csv", "best.json"} <= logged
+    assert "3 trials: 1 finished, 1 stopped, 1 diverged; the best:" in capsys.readouterr().out
+
+
+def test_the_search_gets_what_was_asked_for(colours, tracked, searched):
+    options = {"algorithm": "random", "grace": 2, "limit": 60, "seed": 5, "cpus_per_worker": 2}
+    assert tune.execute(settings(colours, tracked, **options)) == 0
+    search, record = searched["search"], searched["record"]
+    assert (search.algorithm, search.scheduler, search.trials, search.grace, search.seed) == ("random", "asha", 3, 2, 5)
+    assert (search.plan.family, search.plan.epochs, search.plan.weights) == ("cnn", 2, None)
+    assert len(searched["data"].train) == 60
+    assert record.alike["space"]["network"] == {"choice": ["lenet"]}
+    assert record.alike["data"] == "abc"
+    assert search.folder.is_absolute()
+
+
+def test_two_objectives_give_a_front(colours, tracked, searched):
+    assert tune.execute(settings(colours, tracked, objective="f1_macro,parameters")) == 0
+    front = pd.read_csv(tracked / "tune" / "pareto.csv")
+    assert front["name"].tolist() == ["tune/cnn-000", "tune/cnn-001"]
+
+
+def test_the_best_is_trained_on_all_tracks_tested_and_registered(colours, tracked, searched):
+    assert tune.execute(settings(colours, tracked, champion=True)) == 0
+    folder = tracked / "tune" / "champion"
+    assert len(pd.read_csv(folder / "history.csv")) == 2
+    scores = json.loads((folder / "scores.json").read_text())
+    run_id = json.loads((tracked / "results.json").read_text())["run_id"]
+    assert mlflow.get_run(run_id).data.metrics["clean/accuracy"] == scores["accuracy"]
+    assert mlflow.MlflowClient().get_model_version_by_alias("signs", "champion").run_id == run_id
+
+
+def test_a_search_whose_trials_all_failed_is_an_error(colours, tracked, searched, capsys):
+    searched["statuses"] = ("failed", "failed")
+    assert tune.execute(settings(colours, tracked)) == 2
+    assert "all 2 trials failed; the first: why" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"space": "cnm"}, "--space cnm: there is no such file"),
+        ({"yaml": "parameters: {dropuot: {uniform: [0, 1]}}"}, "dropuot: there is no such parameter"),
+        ({"yaml": "parameters: {dropout: {uniform: [1.5, 2]}}"}, "no valid point"),
+        ({"algorithm": "grid"}, "a grid over log_uniform has no end"),
+        ({"algorithm": "pbt", "yaml": "parameters: {dropout: {uniform: [0, 0.5]}}"}, "pbt changes learning_rate"),
+        ({"algorithm": "pbt", "workers": 1}, "--workers: pbt shares the cluster"),
+        ({"scheduler": "asha", "objective": "latency"}, "--scheduler asha: epochs are compared by macro-F1"),
+        ({"weights": "here.h5"}, "--weights here.h5: only --family transfer"),
+        ({"family": "transfer", "weights": "here.h5", "yaml": "parameters: {trainable: {choice: [0.5]}}"}, "here.h5"),
+    ],
+)
+def test_what_will_not_do_is_told_before_the_first_trial(options, message, colours, tracked, searched, capsys):
+    assert tune.execute(settings(colours, tracked, **options)) == 2
+    assert message in capsys.readouterr().err
+    assert "search" not in searched
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"family": "gann"}, {"algorithm": "bayes"}, {"scheduler": "hyperband"}, {"trials": 0}, {"objective": "f1"},
+     {"objective": "f1_macro,f1_macro"}, {"objective": "f1_macro,latency,threshold"}],
+)  # fmt: skip
+def test_unknown_options_are_refused(wrong, tmp_path):
+    with pytest.raises(ValidationError):
+        settings(tmp_path, tmp_path, **wrong)
+
+
+def test_the_table_at_the_end_shows_the_five_best():
+    trials = pd.DataFrame({"name": [f"t{i}" for i in range(7)], "status": "finished", "f1_macro": 0.5, "epochs": 3,
+                           "param/dropout": 0.25})  # fmt: skip
+    lines = search_summary(trials, trials, ["f1_macro"]).splitlines()
+    assert lines[0] == "7 trials: 7 finished; the best:"
+    assert lines[1].split() == ["trial", "f1_macro", "epochs", "dropout"]
+    assert len(lines) == 7
