@@ -62,6 +62,7 @@ class TrialRecord:
     reason: str = ""
     best_epoch: int = 0
     objectives: dict[str, float] = field(default_factory=dict)
+    measured: dict[str, float] = field(default_factory=dict)
     epochs: dict[int, dict[str, float]] = field(default_factory=dict)
     logged: int = 0
     """The last epoch that MLflow has."""
@@ -119,6 +120,7 @@ class TrialLog(Callback):
         record = self.trials[trial.trial_id]
         record.config = dict(trial.config)  # population based training changes it
         record.objectives = {name: float(result[name]) for name in self.objectives}
+        record.measured = dict(result["measured"])
         record.best_epoch, record.reason = int(result["best_epoch"]), result["reason"]
         epoch, numbers = int(result["epoch"]), result["numbers"]
         if numbers and result["status"] not in (FAILED, DIVERGED):
@@ -194,7 +196,7 @@ class TrialLog(Callback):
     def _close(self, record: TrialRecord, status: str) -> None:
         record.status = status
         if status in (FINISHED, STOPPED):
-            self._log(record, {**record.objectives, "best_epoch": float(record.best_epoch)}, step=0)
+            self._log(record, {**record.objectives, **record.measured, "best_epoch": float(record.best_epoch)}, step=0)
         self._tag(record, "status", status)
         if record.reason:
             self._tag(record, "reason", record.reason)

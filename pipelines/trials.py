@@ -30,6 +30,8 @@ OBJECTIVES = {"f1_macro": "max", "parameters": "min", "latency": "min", "thresho
 """What a search may seek, and which way."""
 WORST = {"f1_macro": 0.0, "parameters": 1e9, "latency": 1e6, "threshold": 0.0}
 """What a searcher is told of a trial that failed, and of a threshold that is not measured yet."""
+MEASURES = ("load", "threshold", "parameters", "latency")
+"""What may be measured of each finished trial besides."""
 FINISHED, STOPPED, FAILED, DIVERGED = "finished", "stopped", "failed", "diverged"
 """How a trial ends; `stopped` is the scheduler's doing."""
 THRESHOLD_IMAGES = 300
@@ -55,6 +57,7 @@ class Plan:
     family: str
     epochs: int
     objectives: tuple[str, ...]
+    measures: tuple[str, ...] = ()
     seed: int = 0
     weights: str | None = None
     threads: int = 1
@@ -158,9 +161,31 @@ def _train(config: Mapping[str, Any], plan: Plan, data: SearchData, reporter: _R
         checkpoint=reporter.folder / "training.npz",
         on_epoch=reporter.on_epoch,
     )
-    if "threshold" in plan.objectives:
-        reporter.known["threshold"] = mean_threshold(trained.model, data.validation, seed=plan.seed)
+    reporter.measured = measure_trained(trained.model, plan, data.validation)
+    reporter.known.update({name: reporter.measured.pop(name) for name in ("threshold",) if name in plan.objectives})
     reporter.finish(trained.history)
+
+
+def measure_trained(model: keras.Model, plan: Plan, validation: Signs) -> dict[str, float]:
+    """What the plan asks for of a network whose training is over, on validation images.
+
+    Returns:
+        `threshold` and `threshold/<noise>` (`noise_thresholds`), `load/<measure>` (`models.neuron_load.load_metrics`),
+        `parameters` and `latency`, as far as they are asked for.
+    """
+    from models.neuron_load import layer_loads, load_metrics
+    from pipelines.outcome import measure_load
+
+    measured = measure_network(model, plan.measures)
+    if "threshold" in (*plan.objectives, *plan.measures):
+        thresholds = noise_thresholds(model, validation, seed=plan.seed)
+        measured["threshold"] = float(np.mean(list(thresholds.values())))
+        if "threshold" in plan.measures:
+            measured |= {f"threshold/{noise}": share for noise, share in thresholds.items()}
+    if "load" in plan.measures:
+        loads = load_metrics(layer_loads(measure_load(model, validation)))
+        measured |= {name: value for name, value in loads.items() if name.count("/") == 1}
+    return measured
 
 
 class _Reporter:
@@ -172,6 +197,7 @@ class _Reporter:
     def __init__(self, plan: Plan, folder: Path, reported: int, report: Report) -> None:
         self.plan, self.folder, self.reported, self.report = plan, folder, reported, report
         self.known: dict[str, float] = {}
+        self.measured: dict[str, float] = {}
         self.best, self.best_epoch = 0.0, 0
         self.curve: list[float] = []
         self.epoch, self.numbers = 0, dict[str, float]()
@@ -193,7 +219,7 @@ class _Reporter:
     def fail(self, status: str, error: Exception) -> None:
         """Report the worst of everything, so that a searcher learns to keep away."""
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:500]
-        self.known, self.best = dict(WORST), WORST["f1_macro"]
+        self.known, self.measured, self.best = dict(WORST), {}, WORST["f1_macro"]
         self._send(status, reason, state=False)
 
     def _send(self, status: str, reason: str = "", *, state: bool = True) -> None:
@@ -207,6 +233,7 @@ class _Reporter:
                 "epoch": self.epoch,
                 "best_epoch": self.best_epoch,
                 "curve": list(self.curve),
+                "measured": self.measured,
                 "numbers": self.numbers,
                 "status": status,
                 "reason": reason,
@@ -254,8 +281,8 @@ def latency(model: keras.Model) -> float:
     return float(np.median(seconds)) * 1000 / TIMED_IMAGES
 
 
-def mean_threshold(model: keras.Model, validation: Signs, *, seed: int) -> float:
-    """How much noise a classifier stands: the mean, over the noises of the preset `quick`, of the level that fails it.
+def noise_thresholds(model: keras.Model, validation: Signs, *, seed: int) -> dict[str, float]:
+    """How much noise a classifier stands: for each noise of the preset `quick` the level that fails it.
 
     Each level is a share of its noise's range, and is the last one measured where accuracy never falls to half of
     clean accuracy. 0 where a half of clean accuracy is no more than a constant answer scores.
@@ -269,13 +296,11 @@ def mean_threshold(model: keras.Model, validation: Signs, *, seed: int) -> float
     chosen = stratified(validation.image_id, validation.label, THRESHOLD_IMAGES)
     signs = validation.take(np.isin(validation.image_id, chosen))
     constant = np.bincount(signs.label).max() / len(signs)
-    shares = []
+    shares: dict[str, float] = {}
     for part in read_preset("quick"):
         noisy = disturb(part.kind, signs.image, part.levels, image_ids=signs.image_id.tolist(), seed=seed)
         right = [np.mean(predict_logits(model, images).argmax(axis=1) == signs.label) for images in noisy]
-        if FAILS * right[0] <= constant:
-            return 0.0
-        level = crossings(np.array(part.levels), np.array([right]), FAILS)[0]
-        reach = part.kind.high - part.kind.low
-        shares.append((min(level, part.levels[-1]) - part.kind.low) / reach)
-    return float(np.mean(shares))
+        hopeless = FAILS * right[0] <= constant
+        level = part.kind.low if hopeless else crossings(np.array(part.levels), np.array([right]), FAILS)[0]
+        shares[part.kind.name] = float((min(level, part.levels[-1]) - part.kind.low) / (part.kind.high - part.kind.low))
+    return shares

@@ -47,6 +47,9 @@ class TuneSettings(Settings):
     epochs: int = Field(30, ge=1, description="Most epochs of a trial.")
     grace: int = Field(1, ge=1, description="Epochs before asha stops a trial, and between two changes of pbt.")
     objective: str = Field("f1_macro", description="One or two of f1_macro, parameters, latency, threshold; with a ,.")
+    measure: str = Field(
+        "", description="Of each finished trial besides: some of load, threshold, parameters, latency."
+    )
     limit: int | None = Field(None, ge=1, description="Use only so many images of each split, stratified by class.")
     workers: int | None = Field(None, ge=1, description="Trials at once; by default as many as the cluster holds.")
     cpus_per_worker: int = Field(1, ge=1, description="CPU threads of each.")
@@ -64,6 +67,19 @@ class TuneSettings(Settings):
         if len(names) > 2 or len(set(names)) < len(names) or not set(names) <= set(choices):
             raise ValueError(f"give one or two of {', '.join(choices)}, joined by a comma")
         return text
+
+    @field_validator("measure")
+    @classmethod
+    def _measurable(cls, text: str) -> str:
+        choices = ("load", "threshold", "parameters", "latency")
+        if not set(filter(None, text.split(","))) <= set(choices):
+            raise ValueError(f"give some of {', '.join(choices)}, joined by a comma")
+        return text
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """What is measured of each finished trial, beside its objectives."""
+        return tuple(name for name in self.measure.split(",") if name and name not in self.objectives)
 
     @property
     def objectives(self) -> tuple[str, ...]:
@@ -145,7 +161,15 @@ def plan_search(settings: TuneSettings, dataset: SignDataset) -> Search:
     )
     connect()
     workers = share_out_trials(settings.workers, settings.cpus_per_worker, settings.gpus_per_worker)
-    plan = Plan(settings.family, settings.epochs, settings.objectives, settings.seed, weights, workers.threads)
+    plan = Plan(
+        settings.family,
+        settings.epochs,
+        settings.objectives,
+        settings.measures,
+        settings.seed,
+        weights,
+        workers.threads,
+    )
     return Search(
         folder=settings.output.absolute(),
         space=space,
@@ -171,7 +195,7 @@ def _describe(settings: TuneSettings, search: Search, dataset: SignDataset, run:
 
     from pipelines.trial_log import SearchRecord
 
-    names = {"family", "algorithm", "epochs", "grace", "objective", "limit", "seed", "weights", "workers"}
+    names = {"family", "algorithm", "epochs", "grace", "objective", "measure", "limit", "seed", "weights", "workers"}
     alike = settings.model_dump(mode="json", include=names | {"cpus_per_worker", "gpus_per_worker"})
     alike |= {"scheduler": search.scheduler, "trials": search.trials}
     alike |= {"space": search.space.described(), "data": dataset.digest}

@@ -234,9 +234,10 @@ def read_records(path: Path) -> list[TrialRecord]:
 
 
 def trials_table(records: Sequence[TrialRecord], objectives: Sequence[str]) -> pd.DataFrame:
-    """A row a trial: trial_id, name, status, epochs, best_epoch, seconds, its objectives, `param/<name>`, reason.
+    """A row a trial: trial_id, name, status, epochs, best_epoch, seconds, its objectives, measures, parameters, reason.
 
-    An objective is missing where it was not measured: of failed trials, and the threshold of those stopped early.
+    Parameters are in columns `param/<name>`. What was not measured is missing: all of failed trials, and what is
+    measured at the end of those stopped early.
     """
     import pandas as pd
 
@@ -256,6 +257,7 @@ def trials_table(records: Sequence[TrialRecord], objectives: Sequence[str]) -> p
                 "best_epoch": record.best_epoch,
                 "seconds": round(sum(numbers["seconds"] for numbers in record.epochs.values()), 2),
                 **{name: known.get(name) for name in objectives},
+                **(record.measured if record.status == FINISHED else {}),
                 **{f"param/{key}": value for key, value in record.config.items()},
                 "reason": record.reason,
             }

@@ -39,7 +39,7 @@ class Driver:
     def report(self, trial: SimpleNamespace, epoch: int, f1: float, status: str = "", reason: str = "") -> None:
         numbers = {"loss": 1.0, "val_f1_macro": f1, "val_accuracy": f1, "learning_rate": 0.1, "seconds": 2.0}
         result = {"epoch": epoch, "best_epoch": epoch, "f1_macro": f1, "numbers": numbers if epoch else {},
-                  "status": status, "reason": reason}  # fmt: skip
+                  "status": status, "reason": reason, "measured": {"load/dead": 0.25} if status else {}}  # fmt: skip
         trial.last_result = result
         self.log.on_trial_result(0, [trial], trial, result)
 

@@ -11,6 +11,7 @@ import pytest
 
 import noise
 from models.fit import Examples, FitHistory
+from models.recipes import RECIPES
 from noise.thresholds import estimate_threshold
 from pipelines import training, trials
 from pipelines.noise_grid import read_preset
@@ -19,8 +20,9 @@ from pipelines.trials import (
     Plan,
     SearchData,
     latency,
-    mean_threshold,
     measure_network,
+    measure_trained,
+    noise_thresholds,
     track_subset,
     train_and_report,
 )
@@ -135,7 +137,7 @@ def test_parameters_are_known_from_the_first_report_on(trained, tmp_path):
 
 
 def test_a_threshold_is_measured_at_the_end_alone(trained, tmp_path, monkeypatch):
-    monkeypatch.setattr(trials, "mean_threshold", lambda model, validation, seed: 0.25)
+    monkeypatch.setattr(trials, "noise_thresholds", lambda model, validation, seed: {"one": 0.1, "other": 0.4})
     reports = run(tmp_path, objectives=("f1_macro", "threshold"))
     assert [report["threshold"] for report in reports] == [0.0, 0.0, 0.0, 0.25]
 
@@ -192,7 +194,7 @@ def faint(write_signs: Callable[..., Path], tmp_path: Path) -> Signs:
     return Signs(seen.image_id, seen.label, seen.track, image.astype(np.uint8))
 
 
-def test_a_threshold_is_the_mean_over_the_noises_of_where_each_fails(colour_model, faint):
+def test_thresholds_are_where_each_noise_fails(colour_model, faint):
     model = keras.saving.load_model(colour_model)
     shares = []
     for part in read_preset("quick"):
@@ -204,9 +206,35 @@ def test_a_threshold_is_the_mean_over_the_noises_of_where_each_fails(colour_mode
         level = estimate_threshold(part.levels, right, share=0.5).value
         shares.append(min(level, part.levels[-1]) / part.kind.high)
     assert min(shares) < max(shares)
-    assert mean_threshold(model, faint, seed=0) == pytest.approx(np.mean(shares))
+    found = noise_thresholds(model, faint, seed=0)
+    assert list(found) == [part.kind.name for part in read_preset("quick")]
+    assert list(found.values()) == pytest.approx(shares)
 
 
 def test_a_classifier_that_knows_nothing_stands_no_noise(colour_model, faint):
     black = Signs(faint.image_id, faint.label, faint.track, np.zeros_like(faint.image))
-    assert mean_threshold(keras.saving.load_model(colour_model), black, seed=0) == 0.0
+    assert set(noise_thresholds(keras.saving.load_model(colour_model), black, seed=0).values()) == {0.0}
+
+
+def test_measures_are_of_the_finished_network(colour_model, faint):
+    model = keras.saving.load_model(colour_model)
+    plan = Plan("cnn", 3, ("f1_macro",), ("threshold", "parameters", "load"))
+    measured = measure_trained(model, plan, faint)
+    each = noise_thresholds(model, faint, seed=0)
+    assert {name: measured[f"threshold/{name}"] for name in each} == each
+    assert measured["threshold"] == pytest.approx(np.mean(list(each.values())))
+    assert measured["parameters"] == 81
+    assert measure_trained(model, Plan("cnn", 3, ("f1_macro",)), faint) == {}
+
+
+def test_the_load_of_a_network_is_measured_over_its_layers(faint):
+    recipe = RECIPES["lenet"]
+    measured = measure_trained(recipe.build(3, 16), Plan("cnn", 3, ("f1_macro",), ("load",)), faint)
+    assert 0 <= measured["load/activation_gini"] <= 1
+    assert not [name for name in measured if "layer_" in name]
+
+
+def test_measures_are_reported_at_the_end_alone(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr(trials, "measure_trained", lambda model, plan, validation: {"load/dead": 0.5})
+    reports = run(tmp_path, measures=("load",))
+    assert [report["measured"] for report in reports] == [{}, {}, {}, {"load/dead": 0.5}]

@@ -37,7 +37,7 @@ def record(number: int, status: str, *, f1: float = 0.5, size: float = 100.0, th
     objectives = {"f1_macro": f1, "parameters": size, "threshold": threshold}
     return TrialRecord(
         f"t{number}", f"tune/cnn-{number:03d}", {"dropout": number / 10}, "run", status, "", 2, objectives,
-        {1: numbers, 2: numbers},
+        {"load/dead": 0.1}, {1: numbers, 2: numbers},
     )  # fmt: skip
 
 
@@ -52,6 +52,7 @@ def test_a_row_a_trial_has_what_was_measured_of_it():
     assert table["param/dropout"].tolist() == [0.0, 0.1, 0.2]
     known = table[list(OBJECTIVES)].notna().to_numpy().tolist()
     assert known == [[True, True, True], [True, True, False], [False, False, False]]
+    assert table["load/dead"].notna().tolist() == [True, False, False]
     assert len(epochs_table(records)) == 6
 
 
@@ -134,7 +135,8 @@ def search(tracked: Path, ray_session: None, monkeypatch: pytest.MonkeyPatch) ->
             numbers = {"val_f1_macro": f1, "val_accuracy": f1, "loss": 1.0, "learning_rate": rate, "seconds": 1.0}
             status = "diverged" if lost else "finished" if epoch == plan.epochs else ""
             tune.report({"f1_macro": f1, "parameters": 1e3 * rate, "epoch": epoch, "best_epoch": epoch,
-                         "numbers": numbers, "status": status, "reason": "nan" if lost else ""})  # fmt: skip
+                         "numbers": numbers, "status": status, "reason": "nan" if lost else "",
+                         "measured": {}})  # fmt: skip
             if lost:
                 return
 
