@@ -23,7 +23,15 @@ from benchmarks.record import RESULTS
 FOLDER = Path(__file__).resolve().parent
 MINUTES = ("noise_speed", "noise_agreement", "render_speed", "analysis_speed", "grid_throughput", "grid_memory")
 """What runs without being named, in this order."""
-LONGER = ("refinement", "epoch_speed", "precision", "rendered_to_real", "threshold_coverage")
+LONGER = (
+    "refinement",
+    "epoch_speed",
+    "tune_overhead",
+    "search_budget",
+    "precision",
+    "rendered_to_real",
+    "threshold_coverage",
+)
 
 
 def run(name: str) -> bool:

@@ -24,22 +24,6 @@ Images = NDArray[Any]
 Floats = NDArray[np.float64]
 
 
-def neuron_load(
-    model: keras.Model,
-    images: Images,
-    labels: ArrayLike,
-    *,
-    images_for_ablation: int = 256,
-    units_for_ablation: int | None = None,
-) -> pd.DataFrame:
-    """`layer_loads` of the `unit_loads` of a model: a row a layer. The arguments are those of `unit_loads`."""
-    return layer_loads(
-        unit_loads(
-            model, images, labels, images_for_ablation=images_for_ablation, units_for_ablation=units_for_ablation
-        )
-    )
-
-
 def unit_loads(
     model: keras.Model,
     images: Images,

@@ -39,14 +39,9 @@ def policy(name: str) -> Augment | None:
     Raises:
         ValueError: There is no policy of that name.
     """
-    names = name.split("+")
-    if names == ["none"]:
+    parts = [PARTS[part]() for part in _parts(name)]
+    if not parts:
         return None
-    if not set(names) <= set(PARTS) or len(set(names)) < len(names):
-        raise ValueError(
-            f"augmentation {name!r} is unknown; choose none, or one or more of {', '.join(PARTS)} joined by '+'"
-        )
-    parts = [PARTS[part]() for part in names]
 
     def augment(images: NDArray[np.uint8], labels: Labels, random: np.random.Generator) -> tuple[Images, Labels]:
         changed: NDArray[Any] = images
@@ -55,6 +50,25 @@ def policy(name: str) -> Augment | None:
         return np.clip(changed, 0, 255, dtype=np.float32), labels
 
     return augment
+
+
+def known(name: str) -> str:
+    """The name itself, if there is a policy of that name.
+
+    Raises:
+        ValueError: There is none.
+    """
+    _parts(name)
+    return name
+
+
+def _parts(name: str) -> list[str]:
+    names = [] if name == "none" else name.split("+")
+    if not set(names) <= set(PARTS) or len(set(names)) < len(names):
+        raise ValueError(
+            f"augmentation {name!r} is unknown; choose none, or one or more of {', '.join(PARTS)} joined by '+'"
+        )
+    return names
 
 
 @dataclass(frozen=True)

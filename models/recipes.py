@@ -5,11 +5,12 @@ from dataclasses import asdict, field, fields, replace
 from typing import Annotated, Any, Literal
 
 import keras
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 
 from models.cnn import NETWORKS, Style
 from models.fit import Balance
+from models.policies import known
 from models.transfer import BACKBONES, build_transfer
 
 
@@ -56,7 +57,7 @@ class Recipe:
     learning_rate: Annotated[float, Field(gt=0)] = 2e-3
     weight_decay: Annotated[float, Field(ge=0)] = 0.05
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    augmentation: str = "signs"
+    augmentation: Annotated[str, AfterValidator(known)] = "signs"
     balance: Balance = "none"
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
     patience: Annotated[int, Field(ge=1)] = 12
@@ -70,6 +71,11 @@ class Recipe:
     def pretrained(self) -> bool:
         """Whether the architecture is one that has ImageNet weights."""
         return self.architecture in BACKBONES
+
+    @property
+    def all_epochs(self) -> int:
+        """Epochs of all phases."""
+        return self.epochs + (self.head_epochs if self.pretrained else 0)
 
     def updated(self, **changes: Any) -> "Recipe":
         """The recipe with other values: of its fields, or, by any other name, of the architecture's options.
@@ -134,7 +140,7 @@ RECIPES: dict[str, Recipe] = {
     "lenet": Recipe("lenet", {"dropout": 0.2}),
     "reference": Recipe("multi_scale", {"dropout": 0.5}),
     "separable": Recipe("separable"),
-    "best": Recipe("residual"),
+    "best": Recipe("residual", {"depth": 2}, ema=0.998, rendered=100, all_tracks=True),
     **{name: FINE_TUNED.updated(architecture=name) for name in BACKBONES},
 }
 """Recipes by name; `best` is the one whose results the README publishes."""

@@ -65,8 +65,10 @@ class Outcome:
         """The single figures as MLflow names them."""
         from models.neuron_load import layer_loads, load_metrics
 
-        loads = load_metrics(layer_loads(self.loads)) if len(self.loads) else {}
-        return {f"clean/{name}": value for name, value in self.scores.metrics().items()} | loads
+        figures = {f"clean/{name}": value for name, value in self.scores.metrics().items()}
+        if self.validation_f1_macro is not None:
+            figures["clean/validation_f1_macro"] = self.validation_f1_macro
+        return figures | (load_metrics(layer_loads(self.loads)) if len(self.loads) else {})
 
 
 def score(trained: Trained, test: Signs, class_names: tuple[str, ...]) -> Outcome:
@@ -212,9 +214,11 @@ def summarise(outcome: Outcome, folder: Path) -> str:
     """What a person reads at the end of a training."""
     scores, about = outcome.scores, _about(outcome)
     weakest = scores.per_class[scores.per_class["support"] > 0].nsmallest(3, "f1")
+    seen = outcome.validation_f1_macro
+    validation = f"; on validation {seen:.4f}" if seen is not None else ""
     lines = [
         f"test accuracy {scores.accuracy:.2%} ({about['wrong']} of {about['test_images']} wrong), "
-        f"macro-F1 {scores.f1_macro:.4f}, calibration error {scores.calibration_error:.4f}",
+        f"macro-F1 {scores.f1_macro:.4f}{validation}, calibration error {scores.calibration_error:.4f}",
         "weakest classes: " + ", ".join(f"{row.class_name} (F1 {row.f1:.3f})" for row in weakest.itertuples()),
         f"{about['parameters']:,} parameters, best of {about['epochs']} epochs: {about['best_epoch'] + 1}, "
         f"{about['training_seconds']:.0f} s of training",

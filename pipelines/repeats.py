@@ -11,7 +11,7 @@ from scipy import stats
 from pipelines.entry import Results
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -43,12 +43,16 @@ def join(
     from pipelines import outcome
     from pipelines.tables import write_tables
 
-    test = splits["test"]
     seeds = repeats_table(outcomes)
-    together = together_table(list(outcomes.values()), test, views)
+    together = together_table(list(outcomes.values()), views)
     mean, low, high = t_interval(seeds["accuracy"].to_numpy())
     kept = max(outcomes.values(), key=lambda found: found.history.best_f1_macro)
-    metrics = {**kept.metrics(), "repeats/accuracy": mean, "repeats/accuracy_low": low, "repeats/accuracy_high": high}
+    metrics = {
+        **kept.metrics(),
+        "repeats/accuracy": mean,
+        "repeats/accuracy_low": max(low, 0.0),
+        "repeats/accuracy_high": min(high, 1.0),
+    }
     files = outcome.write_files(kept, dataset.class_names, folder)
     files += write_tables({"repeats.csv": seeds, "together.csv": together}, folder)
     files.append(outcome.save_model(ensemble([found.model for found in outcomes.values()]), folder / "ensemble.keras"))
@@ -80,7 +84,7 @@ def repeats_table(outcomes: Mapping[int, Outcome]) -> pd.DataFrame:
     )
 
 
-def together_table(outcomes: list[Outcome], test: Signs, views: int) -> pd.DataFrame:
+def together_table(outcomes: Sequence[Outcome], views: int) -> pd.DataFrame:
     """Accuracy of one network and of all, on an image and on several views of it, and the time that each takes.
 
     Columns: networks, views, accuracy (of single networks: their mean), parameters, ms_per_image.
@@ -89,10 +93,11 @@ def together_table(outcomes: list[Outcome], test: Signs, views: int) -> pd.DataF
 
     from models.ensemble import ensemble, predict_views
 
+    test = outcomes[0].test
     joined = ensemble([found.model for found in outcomes])
     rows = []
     for count in sorted({1, views}):
-        for models in ([found.model for found in outcomes], [joined]):
+        for models in ([found.model for found in outcomes], [joined])[: len(outcomes)]:
             accuracy = np.mean(
                 [np.mean(predict_views(model, test.image, count).argmax(axis=1) == test.label) for model in models]
             )
@@ -136,7 +141,13 @@ def _seconds(call: Callable[..., Any], *arguments: Any) -> float:
 def _lines(seeds: pd.DataFrame, together: pd.DataFrame, mean: float, low: float, high: float) -> str:
     each = ", ".join(f"{value:.2%}" for value in seeds["accuracy"])
     interval = f"{max(low, 0):.2%} to {min(high, 1):.2%}"
-    lines = [f"{len(seeds)} seeds: test accuracy {mean:.2%} (95% interval of the mean {interval}); {each}"]
+    first = f"{len(seeds)} seeds: test accuracy {mean:.2%} (95% interval of the mean {interval}); {each}"
+    return f"{first}\n{together_lines(together)}"
+
+
+def together_lines(together: pd.DataFrame) -> str:
+    """`together_table` for a person."""
+    lines = []
     for networks, views, accuracy, _, milliseconds in together.itertuples(index=False):
         who = "one network" if networks == 1 else f"{networks} networks together"
         lines.append(f"{who}, {views} view{'s' * (views > 1)}: {accuracy:.2%}, {milliseconds:.3f} ms an image")

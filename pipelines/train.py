@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
@@ -59,7 +60,9 @@ class TrainSettings(Settings):
         None, ge=0, le=1, description="Of a pretrained network: share of its layers, from the top, that is tuned."
     )
     repeats: int = Field(1, ge=1, description="Train so many times, with seeds from --seed on, and join them too.")
-    views: int = Field(1, ge=1, description="With more than 1: score the mean over so many views of an image, too.")
+    views: int = Field(
+        1, ge=1, le=9, description="With more than 1: score the mean over so many views of an image, too."
+    )
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto",
         description="Of the convolutions while training; auto: float16 on a GPU with tensor cores, else float32.",
@@ -82,7 +85,7 @@ class TrainSettings(Settings):
             raise InputError(f"--network {self.network}: no such network; choose one of {', '.join(RECIPES)}")
         changes = self.model_dump(include=set(Recipe.__dataclass_fields__) - {"options"}, exclude_none=True)
         try:
-            return RECIPES[self.network].updated(**changes, **_pairs(self.options))
+            return RECIPES[self.network].updated(**changes, **_options(self.options))
         except ValueError as error:
             raise InputError(f"--network {self.network}, --options {self.options!r}: {_reason(error)}") from None
 
@@ -106,9 +109,10 @@ def train(settings: TrainSettings, run: TrackedRun) -> Results:
     recipe = settings.recipe()
     dataset = prepared(settings.data, size=settings.size, seed=settings.seed)
     splits = read_splits(dataset, settings.limit)
-    if settings.repeats == 1:
-        return _train_once(settings, recipe, dataset, splits, run)[1]
-    return _train_repeatedly(settings, recipe, dataset, splits, run)
+    if settings.repeats > 1:
+        return _train_repeatedly(settings, recipe, dataset, splits, run)
+    found, results = _train_once(settings, recipe, dataset, splits, run)
+    return results if settings.views == 1 else _with_views(found, results, settings, run)
 
 
 def _train_once(
@@ -127,12 +131,25 @@ def _train_once(
     )
 
 
+def _with_views(found: Outcome, results: Results, settings: TrainSettings, run: TrackedRun) -> Results:
+    """The results, and what several views of each image add to them."""
+    from pipelines.repeats import together_lines, together_table
+    from pipelines.tables import write_tables
+
+    together = together_table([found], settings.views)
+    files = write_tables({"together.csv": together}, settings.output)
+    run.log_files(files)
+    artifacts = results.artifacts | {path.name: str(path) for path in files}
+    return replace(results, artifacts=artifacts, summary=f"{results.summary}\n\n{together_lines(together)}")
+
+
 def _train_repeatedly(
     settings: TrainSettings, recipe: Recipe, dataset: SignDataset, splits: dict[str, Signs], run: TrackedRun
 ) -> Results:
     """Train with one seed after the other, each in a nested run, and compare and join the networks."""
     from pipelines.repeats import join
 
+    _describe(run, settings, recipe, dataset)
     outcomes = {}
     for seed in range(settings.seed, settings.seed + settings.repeats):
         folder = settings.output / f"seed-{seed}"
@@ -155,15 +172,8 @@ def _fit(
     precision = resolve_precision(settings.precision)
     devices = [device.name for device in tf.config.list_logical_devices("GPU")] or ["CPU"]
     logger.info("training %s on %s in %s", settings.network, ", ".join(devices), precision)
-    run.log_params(
-        {
-            "resolved_precision": precision,
-            "devices": ", ".join(devices),
-            "recipe": recipe,
-            "data_digest": dataset.digest,
-        }
-    )
-    run.set_tags({"data": dataset.name, "model": settings.network})
+    run.log_params({"resolved_precision": precision, "devices": ", ".join(devices)})
+    _describe(run, settings, recipe, dataset)
     train_examples, validation = examples(recipe, splits, dataset)
     try:
         trained = train_network(
@@ -174,15 +184,18 @@ def _fit(
             seed=settings.seed,
             precision=precision,
             weights=settings.initial_weights(recipe),
-            strategy=tf.distribute.MirroredStrategy() if settings.strategy == "mirrored" else None,
+            strategy=_strategy(settings.strategy),
             checkpoint=_checkpoint(settings, recipe, dataset, precision),
-            on_epoch=lambda epoch, numbers: _on_epoch(run, epoch, recipe.epochs, numbers),
+            on_epoch=lambda epoch, numbers: _on_epoch(run, epoch, recipe.all_epochs, numbers),
         )
     except FloatingPointError as error:
         raise InputError(f"--learning-rate {recipe.learning_rate}: training diverged, {error}") from None
-    except ValueError as error:
-        raise InputError(f"--network {settings.network}, {dataset.folder}: {_reason(error)}") from None
     return score(trained, splits["test"], dataset.class_names)
+
+
+def _describe(run: TrackedRun, settings: TrainSettings, recipe: Recipe, dataset: SignDataset) -> None:
+    run.log_params({"recipe": recipe, "data_digest": dataset.digest})
+    run.set_tags({"data": dataset.name, "model": settings.network})
 
 
 def _on_epoch(run: TrackedRun, epoch: int, epochs: int, numbers: dict[str, float]) -> None:
@@ -194,6 +207,16 @@ def _on_epoch(run: TrackedRun, epoch: int, epochs: int, numbers: dict[str, float
         epoch + 1, epochs, numbers["loss"], numbers["accuracy"], validation, numbers["seconds"],
     )  # fmt: skip
     run.log_metrics({_curve(name): value for name, value in numbers.items()}, step=epoch)
+
+
+def _strategy(name: str) -> Any:
+    import tensorflow as tf
+
+    if name == "none":
+        return None
+    if not tf.config.list_physical_devices("GPU"):
+        raise InputError("--strategy mirrored: no GPU is visible here; leave it at none")
+    return tf.distribute.MirroredStrategy()
 
 
 def _checkpoint(settings: TrainSettings, recipe: Recipe, dataset: SignDataset, precision: str) -> Path:
@@ -211,12 +234,22 @@ def _curve(name: str) -> str:
     return f"validation/{name.removeprefix('val_')}" if name.startswith("val_") else f"train/{name}"
 
 
-def _pairs(text: str) -> dict[str, Any]:
-    """Read NAME=VALUE[,...]."""
+def _options(text: str) -> dict[str, str]:
+    """Read NAME=VALUE[,...].
+
+    Raises:
+        ValueError: it is written otherwise, names something twice, or what has an option of its own.
+    """
+    from models.recipes import Recipe
+
     pairs = [part.partition("=") for part in text.split(",") if part.strip()]
-    if any(not sign for _, sign, _ in pairs):
-        raise ValueError("write NAME=VALUE, with commas between")
-    return {name.strip(): value.strip() for name, _, value in pairs}
+    names = [name.strip() for name, _, _ in pairs]
+    if any(not sign for _, sign, _ in pairs) or len(set(names)) < len(names):
+        raise ValueError("write NAME=VALUE, each name once, with commas between")
+    for name in names:
+        if name in Recipe.__dataclass_fields__:
+            raise ValueError(f"{name} is not an option of the architecture; give --{name.replace('_', '-')}")
+    return {name: value.strip() for name, (_, _, value) in zip(names, pairs, strict=True)}
 
 
 def _reason(error: ValueError) -> str:

@@ -62,7 +62,7 @@ def train_network(
         on_epoch: Told of each epoch's numbers as soon as they are known.
 
     Raises:
-        ValueError: a recipe that cannot be built, weights that do not fit, too few images.
+        InputError: a recipe that cannot be built, or weights that do not fit.
         FloatingPointError: the loss is no longer finite.
     """
     import keras
@@ -73,7 +73,10 @@ def train_network(
 
     keras.config.disable_interactive_logging()  # else MLflow's check of an example prints a progress bar
     keras.utils.set_random_seed(seed)
-    model = recipe.build(classes, train.images.shape[1], weights=weights)
+    try:
+        model = recipe.build(classes, train.images.shape[1], weights=weights)
+    except ValueError as error:
+        raise InputError(f"{recipe.architecture}: {error}") from None
     common: dict[str, Any] = {
         "augment": policy(recipe.augmentation),
         "seed": seed,
@@ -117,11 +120,13 @@ def examples(recipe: Recipe, splits: dict[str, Signs], dataset: SignDataset) -> 
     """What the recipe trains on, and what it chooses the epoch by: None where all tracks are trained on.
 
     Raises:
-        InputError: drawn signs are asked for, and the classes are not those that can be drawn.
+        InputError: drawn signs are asked for, and the classes are not those that can be drawn; too few images.
     """
     from models.fit import Examples
 
     train, validation = (Examples(splits[name].image, splits[name].label) for name in ("train", "validation"))
+    if len(train.labels) < 2:
+        raise InputError(f"{dataset.folder}: {len(train.labels)} training images; training needs two or more")
     if recipe.holdout == "frames":
         train, validation = _frames_apart(train, validation)
     parts = [train, validation] if recipe.all_tracks else [train]

@@ -45,7 +45,7 @@ def start(tracked, write_signs, colour_model):
         log = output.with_suffix(f".{len(options)}.log")
         log.touch()
         given = {"--data": data, "--size": 16, "--model": colour_model, "--plugin": tracked / "own.py"}
-        given |= {"--noise": grid, "--workers": WORKERS, "--output": output}
+        given |= {"--noise": grid, "--workers": WORKERS, "--output": output, "--saliency": "none"}
         words = [str(word) for pair in given.items() for word in pair]
         command = [sys.executable, "-m", "pipelines.noise_grid", *words, *options]
         environment = os.environ | {"NOISE_LOG": str(log)}

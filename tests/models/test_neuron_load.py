@@ -13,7 +13,6 @@ from models.neuron_load import (
     layer_loads,
     load_metrics,
     lorenz_curve,
-    neuron_load,
     normalised_entropy,
     top_share,
     unit_loads,
@@ -207,7 +206,7 @@ def test_images_and_units_of_the_ablation_are_bounded(model, images, labels, uni
 
 
 def test_metrics_are_means_over_layers_and_those_of_each(model, images, labels, units):
-    layers = neuron_load(model, images, labels)
+    layers = layer_loads(unit_loads(model, images, labels))
     assert list(layers["units"]) == [6, 6, 4, 7]
     metrics = load_metrics(layers)
     assert metrics["load/activation_gini"] == pytest.approx(layers["activation_gini"].mean())
@@ -218,7 +217,7 @@ def test_metrics_are_means_over_layers_and_those_of_each(model, images, labels, 
 def test_metrics_that_are_not_defined_are_left_out(planted):
     dead = keras.models.clone_model(planted.model)
     dead.set_weights([0 * weights for weights in planted.model.get_weights()])
-    layers = neuron_load(dead, planted.images, planted.labels)
+    layers = layer_loads(unit_loads(dead, planted.images, planted.labels))
     assert layers["dead"][0] == 1
     assert load_metrics(layers) == {"load/dead": 1.0, "load/layer_01/dead": 1.0}
 
@@ -227,14 +226,14 @@ def test_a_probability_at_the_end_is_no_hidden_layer(planted):
     inputs = keras.Input((1, 1, 3))
     model = keras.Model(inputs, keras.layers.Dense(2, activation="sigmoid")(keras.layers.Flatten()(inputs)))
     with pytest.raises(ValueError, match="no layer that ends in an activation"):
-        neuron_load(model, planted.images, planted.labels)
+        layer_loads(unit_loads(model, planted.images, planted.labels))
 
 
 def test_wrong_input_is_refused(model, images, labels):
     with pytest.raises(ValueError, match="do not fit 20 images"):
-        neuron_load(model, images, labels[:-1])
+        layer_loads(unit_loads(model, images, labels[:-1]))
     with pytest.raises(ValueError, match="do not fit 0 images"):
-        neuron_load(model, images[:0], labels[:0])
+        layer_loads(unit_loads(model, images[:0], labels[:0]))
     inputs = keras.Input((8, 8, 3))
     with pytest.raises(ValueError, match="inside: give a flat one"):
-        neuron_load(keras.Model(inputs, model(inputs)), images, labels)
+        layer_loads(unit_loads(keras.Model(inputs, model(inputs)), images, labels))

@@ -35,6 +35,7 @@ def test_another_architecture_keeps_only_the_options_that_it_has() -> None:
         ({"architecture": "vgg"}, "no architecture vgg; choose one of lenet"),
         ({"width": "wide"}, "valid number"),
         ({"epochs": 0}, "greater than or equal to 1"),
+        ({"augmentation": "sings"}, "augmentation 'sings' is unknown; choose none"),
         ({"balance": "some"}, "'none', 'weights' or 'sampling'"),
     ],
 )

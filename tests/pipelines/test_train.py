@@ -146,6 +146,17 @@ def test_all_tracks_are_trained_on_for_all_epochs(colours: Path, tracked: Path) 
 
 
 @pytest.mark.usefixtures("tiny_network")
+def test_views_of_a_single_network_are_scored(colours: Path, tracked: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train.execute(settings(colours, tracked, views=3)) == 0
+    together = pd.read_csv(tracked / "train" / "together.csv")
+    assert together["views"].tolist() == [1, 3]
+    assert together["networks"].tolist() == [1, 1]
+    scores = json.loads((tracked / "train" / "scores.json").read_text())
+    assert together["accuracy"][0] == pytest.approx(scores["accuracy"])
+    assert "one network, 3 views" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("tiny_network")
 def test_repeats_have_runs_of_their_own_and_are_joined(colours: Path, tracked: Path) -> None:
     assert train.execute(settings(colours, tracked, repeats=3, views=2, seed=5)) == 0
     output, run_id = tracked / "train", str(results(tracked)["run_id"])
@@ -188,6 +199,9 @@ def test_a_data_set_without_a_split_is_refused(
     [
         ({"network": "vgg"}, "--network vgg: no such network; choose one of default"),
         ({"options": "width"}, "--options 'width': write NAME=VALUE"),
+        ({"options": "epochs=3"}, "epochs is not an option of the architecture; give --epochs"),
+        ({"options": "width=1,width=2"}, "each name once"),
+        ({"strategy": "mirrored"}, "--strategy mirrored: no GPU is visible here"),
         ({"options": "colour=red"}, "colour: residual has no such option; it has width"),
         ({"options": "width=wide"}, "width 'wide': Input should be a valid number"),
         ({"augmentation": "sings"}, "sings"),
