@@ -101,7 +101,7 @@ def train(settings: TrainSettings, run: TrackedRun) -> Results:
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     from pipelines.quiet import load_tensorflow
     from pipelines.signs import prepared
-    from pipelines.training import read_splits
+    from pipelines.training import drawable, read_splits
 
     load_tensorflow()
     if settings.smoke_test:
@@ -109,6 +109,8 @@ def train(settings: TrainSettings, run: TrackedRun) -> Results:
     recipe = settings.recipe()
     dataset = prepared(settings.data, size=settings.size, seed=settings.seed)
     splits = read_splits(dataset, settings.limit)
+    if settings.rendered is None and not drawable(dataset):
+        recipe = recipe.updated(rendered=0)  # a recipe for GTSRB, and signs of other classes
     if settings.repeats > 1:
         return _train_repeatedly(settings, recipe, dataset, splits, run)
     found, results = _train_once(settings, recipe, dataset, splits, run)

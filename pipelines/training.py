@@ -147,14 +147,21 @@ def _joined(*parts: Examples) -> Examples:
     return type(parts[0])(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
+def drawable(dataset: SignDataset) -> bool:
+    """Whether its classes are those that the renderer can draw."""
+    from pipelines.sources.gtsrb_classes import CLASS_NAMES
+
+    return dataset.class_names == CLASS_NAMES
+
+
 def _drawn(count: int, dataset: SignDataset) -> Examples:
     """So many drawn signs of each class."""
     from models.fit import Examples
     from pipelines.sources.gtsrb_classes import CLASS_NAMES
     from pipelines.sources.rendered import render
 
-    if dataset.class_names != CLASS_NAMES:
-        raise InputError(f"--rendered {count}: the classes of {dataset.folder} are not those of GTSRB; leave it at 0")
+    if not drawable(dataset):
+        raise InputError(f"--rendered {count}: the classes of {dataset.folder} are not those of GTSRB; give 0")
     labels = np.repeat(np.arange(len(CLASS_NAMES)), count)
     keys = [f"train/{label}/{number}" for label in range(len(CLASS_NAMES)) for number in range(count)]
     return Examples(render(labels, keys=keys, size=dataset.size), labels)

@@ -146,6 +146,13 @@ def test_all_tracks_are_trained_on_for_all_epochs(colours: Path, tracked: Path) 
 
 
 @pytest.mark.usefixtures("tiny_network")
+def test_the_best_recipe_does_without_drawn_signs_on_other_classes(colours: Path, tracked: Path) -> None:
+    assert train.execute(settings(colours, tracked, network="best", epochs=1, register_model=False)) == 0
+    run = mlflow.get_run(str(results(tracked)["run_id"]))
+    assert "rendered=0" in run.data.params["cfg/recipe"]
+
+
+@pytest.mark.usefixtures("tiny_network")
 def test_views_of_a_single_network_are_scored(colours: Path, tracked: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert train.execute(settings(colours, tracked, views=3)) == 0
     together = pd.read_csv(tracked / "train" / "together.csv")
