@@ -121,17 +121,36 @@ def share_out_trials(workers: int | None, cpus_per_worker: int, gpus_per_worker:
 
 
 def _room(cpus_per_worker: int, gpus_per_worker: float) -> tuple[float, int]:
-    """The cluster's CPUs, and the workers of this size that it holds: one or more."""
+    """The cluster's CPUs, and the workers of this size that its machines hold: one or more."""
     import ray
 
-    total = ray.cluster_resources()
-    cpus, gpus = total.get("CPU", 0.0), total.get("GPU", 0.0)
+    if gpus_per_worker > 1 and gpus_per_worker % 1:
+        raise InputError(f"--gpus-per-worker {gpus_per_worker:g}: give a share of one GPU, or a whole number of them")
+    nodes = [(node["Resources"].get("CPU", 0.0), node["Resources"].get("GPU", 0.0)) for node in _alive(ray.nodes())]
+    cpus, gpus = (max((node[place] for node in nodes), default=0.0) for place in (0, 1))
     if gpus_per_worker > gpus:
-        raise InputError(f"--gpus-per-worker {gpus_per_worker:g}: the cluster has {gpus:g} GPUs; ask for less")
+        raise InputError(f"--gpus-per-worker {gpus_per_worker:g}: no machine has more than {gpus:g} GPUs; ask for less")
     if cpus_per_worker > cpus:
-        raise InputError(f"--cpus-per-worker {cpus_per_worker}: the cluster has {cpus:g} CPUs; ask for less")
+        raise InputError(f"--cpus-per-worker {cpus_per_worker}: no machine has more than {cpus:g} CPUs; ask for less")
+    most = sum(_held(*node, cpus_per_worker, gpus_per_worker) for node in nodes)
+    if not most:
+        raise InputError(
+            f"--gpus-per-worker {gpus_per_worker:g}: no machine with so many has {cpus_per_worker} CPUs; ask for fewer"
+        )
+    return sum(node[0] for node in nodes), most
+
+
+def _alive(nodes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [node for node in nodes if node["Alive"]]
+
+
+def _held(cpus: float, gpus: float, cpus_per_worker: int, gpus_per_worker: float) -> int:
+    """Workers that one machine holds; a share of a GPU is never made of parts of two."""
     most = int(cpus // cpus_per_worker)
-    return cpus, min(most, int(gpus // gpus_per_worker)) if gpus_per_worker else most
+    if not gpus_per_worker:
+        return most
+    shares = int(1 / gpus_per_worker + 1e-9) if gpus_per_worker < 1 else 1 / gpus_per_worker
+    return min(most, int(gpus * shares + 1e-9))
 
 
 def _wanted(workers: int | None, most: int) -> int:

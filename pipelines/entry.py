@@ -130,7 +130,7 @@ def _option(name: str, info: FieldInfo) -> click.Option:
     short = {"verbose": ["-v"], "quiet": ["-q"]}.get(name, [])
     default = info.get_default(call_default_factory=True)
     shown = "" if default in (None, "", False) else f"  [default: {default}]"
-    switch = info.annotation is bool
+    switch = bool in (info.annotation, *get_args(info.annotation))
     kinds = [kind.__name__ for kind in (get_args(info.annotation) or (info.annotation,)) if isinstance(kind, type)]
     kind = next((word for word in kinds if word != "NoneType"), "str")
     return click.Option(

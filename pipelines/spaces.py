@@ -24,9 +24,12 @@ FIXED = {
     "epochs": "give --epochs",
     "all_tracks": "the best trial alone is trained on all tracks",
     "rendered": "train alone adds drawn signs",
+    "holdout": "trials are compared on the validation tracks; train --holdout frames shows what frames would say",
     "options": "name the options themselves",
 }
 """Recipe fields that no space may hold, and what to do instead."""
+OF_PRETRAINED = ("head_epochs", "trainable")
+"""Recipe fields that decide nothing in the training of a network of our own."""
 NOT_OF_THE_RECIPE = ("network", "seed", "tracks")
 TRIES = 16
 
@@ -200,10 +203,10 @@ def _is_whole(value: Any) -> bool:
 def recipe_at(point: dict[str, Any], family: str, epochs: int) -> Recipe:
     """The recipe of a point of a space: that of its `network`, or the family's, with the point's values.
 
-    A pretrained network's head epochs are a part of `epochs`, so that no trial has more of them.
+    A pretrained network's head epochs are a part of `epochs`, all but one at most, so that no trial has more of them.
 
     Raises:
-        ValueError: an unknown network or parameter, or a value that it cannot have.
+        ValueError: an unknown network or parameter, a value that it cannot have, or a network of another family.
     """
     from models.recipes import RECIPES
 
@@ -212,7 +215,13 @@ def recipe_at(point: dict[str, Any], family: str, epochs: int) -> Recipe:
         raise ValueError(f"there is no network {network}; choose one of {', '.join(RECIPES)}")
     changes = {key: value for key, value in point.items() if key not in NOT_OF_THE_RECIPE}
     recipe = RECIPES[network].updated(**changes)
-    return recipe.updated(epochs=max(1, epochs - (recipe.head_epochs if recipe.pretrained else 0)))
+    if recipe.pretrained != (family == "transfer"):
+        other = "transfer" if recipe.pretrained else "cnn"
+        raise ValueError(f"{recipe.architecture} is not of the family {family}; leave it out, or give --family {other}")
+    if not recipe.pretrained:
+        return recipe.updated(epochs=epochs)
+    head = min(recipe.head_epochs, epochs - 1)
+    return recipe.updated(epochs=epochs - head, head_epochs=head)
 
 
 def require_valid_point(
@@ -263,7 +272,8 @@ def _require_known(space: Space, family: str, epochs: int) -> None:
 def _names(recipe: Recipe) -> set[str]:
     from dataclasses import fields
 
-    return {part.name for kind in (recipe, recipe.style()) for part in fields(kind)} - set(FIXED)
+    ignored = set(FIXED) | set(() if recipe.pretrained else OF_PRETRAINED)
+    return {part.name for kind in (recipe, recipe.style()) for part in fields(kind)} - ignored
 
 
 def _first_line(error: Exception) -> str:

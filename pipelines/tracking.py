@@ -80,7 +80,7 @@ class TrackedRun:
             {
                 "entry_point": self.name,
                 "seed": str(settings.seed),
-                "git_commit": _git_commit(),
+                "git_commit": git_commit(),
                 "output": str(settings.output.absolute()),
                 "process/host": os.uname().nodename,
                 "process/pid": str(os.getpid()),
@@ -146,7 +146,7 @@ def _tracking_uri() -> str:
     return uri
 
 
-def _git_commit() -> str:
+def git_commit() -> str:
     """The commit of the working tree; a Ray job has no .git and is told by the variable GIT_COMMIT."""
     if given := os.environ.get("GIT_COMMIT"):
         return given

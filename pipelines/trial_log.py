@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from ray.tune import Callback
 
 from pipelines.reports.figures import write_whole
+from pipelines.spaces import FAMILIES
+from pipelines.tracking import git_commit
 from pipelines.trials import DIVERGED, FAILED, FINISHED, STOPPED
 
 if TYPE_CHECKING:
@@ -106,6 +108,8 @@ class TrialLog(Callback):
         if not record.run_id:
             record.run_id = self._create_run(record)
         self._client().update_run(record.run_id, status="RUNNING")
+        self._tag(record, "process/host", os.uname().nodename)  # of a resumed search: no longer those of the one before
+        self._tag(record, "process/pid", str(os.getpid()))
         self._tag(record, "status", RUNNING)
 
     def on_trial_result(
@@ -138,12 +142,13 @@ class TrialLog(Callback):
         record = self.trials[trial.trial_id]
         logger.warning("%s: its process died; it goes on after epoch %d", record.name, record.logged)
 
-    def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:  # noqa: ARG002
-        """Close the run of a trial whose process died more often than it is tried again."""
-        record = self.trials.get(trial.trial_id)
-        if record:
-            record.reason = record.reason or _last_line(trial)
-            self._close(record, FAILED)
+    def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """Close the run of a trial whose process died more often than it is tried again, or never began."""
+        if trial.trial_id not in self.trials:
+            self.on_trial_start(iteration, trials, trial, **info)
+        record = self.trials[trial.trial_id]
+        record.reason = record.reason or _last_line(trial)
+        self._close(record, FAILED)
 
     def on_experiment_end(self, trials: list[Trial], **info: Any) -> None:  # noqa: ARG002
         """Mark what an interrupted search leaves unfinished."""
@@ -178,19 +183,19 @@ class TrialLog(Callback):
     def _create_run(self, record: TrialRecord) -> str:
         from mlflow.entities import Param
 
-        search, client = SearchRecord.read(self.path), self._client()
+        search, client, config = SearchRecord.read(self.path), self._client(), record.config
         tags = {
             **search.tags,
             SEARCH_TAG: search.search_id,
             TRIAL_TAG: record.trial_id,
             PARENT_TAG: search.parent_run_id,
-            "seed": str(record.config.get("seed", search.tags["seed"])),
+            "seed": str(config.get("seed", search.tags["seed"])),
+            "model": str(config.get("network") or config.get("architecture") or FAMILIES[self.family]),
             "entry_point": "tune/trial",
-            "process/host": os.uname().nodename,
-            "process/pid": str(os.getpid()),
+            "git_commit": git_commit(),
         }
         run_id = str(client.create_run(search.experiment_id, tags=tags, run_name=record.name).info.run_id)
-        client.log_batch(run_id, params=[Param(key, str(value)) for key, value in record.config.items()])
+        client.log_batch(run_id, params=[Param(key, str(value)) for key, value in config.items()])
         return run_id
 
     def _close(self, record: TrialRecord, status: str) -> None:

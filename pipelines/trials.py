@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from models.fit import FitHistory
+    from models.recipes import Recipe
 
     Report = Callable[[dict[str, Any], Path | None], None]
 
@@ -37,6 +38,8 @@ FINISHED, STOPPED, FAILED, DIVERGED = "finished", "stopped", "failed", "diverged
 THRESHOLD_IMAGES = 300
 FAILS = 0.5
 """Share of clean accuracy at which a noise is said to make a classifier fail."""
+MOST_EPOCHS = 10
+"""Times more epochs at most of a trial on a share of the tracks, whose steps should be those of all tracks."""
 TIMED_BATCHES, TIMED_IMAGES = 7, 64
 logger = logging.getLogger(__name__)
 
@@ -148,8 +151,15 @@ def _train(config: Mapping[str, Any], plan: Plan, data: SearchData, reporter: _R
 
     recipe = recipe_at(dict(config), plan.family, plan.epochs)
     seed = int(config.get("seed", plan.seed))
-    train = data.train.take(track_subset(data.train, float(config.get("tracks", 1.0)), seed=seed))
-    reporter.known = measure_network(recipe.build(data.classes, train.image.shape[1]), plan.objectives)
+    weights = plan.weights if recipe.pretrained else None
+    train, share = data.train, float(config.get("tracks", 1.0))
+    if share < 1:
+        train = train.take(track_subset(train, share, seed=seed))
+        recipe = of_as_many_steps(recipe, len(data.train) / len(train))
+    reporter.epochs = recipe.epochs + (recipe.head_epochs if recipe.pretrained else 0)
+    if {"parameters", "latency"} & set(plan.objectives):
+        network = recipe.build(data.classes, train.image.shape[1], weights=weights)
+        reporter.known = measure_network(network, plan.objectives)
     trained = train_network(
         recipe,
         Examples(train.image, train.label),
@@ -157,7 +167,7 @@ def _train(config: Mapping[str, Any], plan: Plan, data: SearchData, reporter: _R
         classes=data.classes,
         seed=seed,
         precision=resolve_precision("auto"),
-        weights=plan.weights if recipe.pretrained else None,
+        weights=weights,
         checkpoint=reporter.folder / "training.npz",
         on_epoch=reporter.on_epoch,
     )
@@ -201,6 +211,7 @@ class _Reporter:
         self.best, self.best_epoch = 0.0, 0
         self.curve: list[float] = []
         self.epoch, self.numbers = 0, dict[str, float]()
+        self.epochs = plan.epochs
 
     def on_epoch(self, epoch: int, numbers: dict[str, float]) -> None:
         """Take the numbers of an epoch, counted from 0; one that was reported before is only remembered."""
@@ -208,7 +219,7 @@ class _Reporter:
         if not self.best_epoch or numbers["val_f1_macro"] > self.best:
             self.best, self.best_epoch = numbers["val_f1_macro"], self.epoch
         self.curve.append(self.best)
-        if self.reported < self.epoch < self.plan.epochs:
+        if self.reported < self.epoch < self.epochs:
             self._send("")
 
     def finish(self, history: FitHistory) -> None:
@@ -242,13 +253,17 @@ class _Reporter:
         )
 
 
+def of_as_many_steps(recipe: Recipe, times: float) -> Recipe:
+    """The recipe for so many times fewer images: with so many times more epochs, `MOST_EPOCHS` times at most."""
+    names = ("epochs", "head_epochs", "patience")
+    return recipe.updated(**{name: round(getattr(recipe, name) * min(times, MOST_EPOCHS)) for name in names})
+
+
 def track_subset(signs: Signs, share: float, *, seed: int) -> NDArray[np.int64]:
     """Rows of a share of each class's tracks, one track at least; a smaller share is a part of every larger one.
 
     Images without a track are a track each.
     """
-    if share >= 1.0:
-        return np.arange(len(signs))
     tracks = np.where(signs.track == "", signs.image_id, signs.track)
     kept: list[NDArray[np.int64]] = []
     for label in np.unique(signs.label):

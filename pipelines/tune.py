@@ -28,6 +28,8 @@ logger = logging.getLogger("pipelines.tune")  # __name__ is __main__ under `pyth
 
 SMOKE: dict[str, Any] = {"limit": 430, "epochs": 2, "trials": 3}
 SMOKE_SPACES = {"cnn": "smoke", "transfer": "transfer"}
+UNTRAINED = ("parameters", "latency")
+"""Objectives that no training improves."""
 SHOWN = 5
 """Trials in the table at the end."""
 
@@ -44,36 +46,44 @@ class TuneSettings(Settings):
         "auto", description="What stops poor trials early; auto: asha, but none for grids and other objectives."
     )
     trials: int = Field(20, ge=1, description="Trials, at most; of a grid: every combination once, whatever is said.")
-    epochs: int = Field(30, ge=1, description="Most epochs of a trial.")
+    epochs: int = Field(30, ge=1, description="Most epochs of a trial; on a share of the tracks as many steps.")
     grace: int = Field(1, ge=1, description="Epochs before asha stops a trial, and between two changes of pbt.")
-    objective: str = Field("f1_macro", description="One or two of f1_macro, parameters, latency, threshold; with a ,.")
+    objective: str = Field(
+        "f1_macro", description="f1_macro or threshold; after a comma one more of them, parameters or latency."
+    )
     measure: str = Field(
         "", description="Of each finished trial besides: some of load, threshold, parameters, latency."
     )
-    limit: int | None = Field(None, ge=1, description="Use only so many images of each split, stratified by class.")
+    limit: int | None = Field(None, ge=1, description="Search on so many images of each split, stratified by class.")
     workers: int | None = Field(None, ge=1, description="Trials at once; by default as many as the cluster holds.")
     cpus_per_worker: int = Field(1, ge=1, description="CPU threads of each.")
     gpus_per_worker: float = Field(0.0, ge=0, description="GPUs, or a share of one, of each.")
     weights: str = Field("", description="Of pretrained networks: a file, imagenet (the default) or random.")
-    champion: bool = Field(True, description="Train the best on all tracks, test it once, and register it as `signs`.")
+    champion: bool | None = Field(
+        None, description="Train the best on all images, test it once, register it as `signs`; a grid: only if asked."
+    )
     resume: bool = Field(False, description="Continue the interrupted search that --output holds.")
     smoke_test: bool = Field(False, description=f"A tiny search: {', '.join(f'{k} {v}' for k, v in SMOKE.items())}.")
 
     @field_validator("objective")
     @classmethod
     def _known(cls, text: str) -> str:
+        from pipelines.trials import OBJECTIVES
+
         names = text.split(",")
-        choices = ("f1_macro", "parameters", "latency", "threshold")
-        if len(names) > 2 or len(set(names)) < len(names) or not set(names) <= set(choices):
-            raise ValueError(f"give one or two of {', '.join(choices)}, joined by a comma")
+        if len(names) > 2 or len(set(names)) < len(names) or not set(names) <= set(OBJECTIVES):
+            raise ValueError(f"give one or two of {', '.join(OBJECTIVES)}, joined by a comma")
+        if names[0] in UNTRAINED:
+            raise ValueError(f"by {names[0]} first, the smallest network is the best; put f1_macro or threshold first")
         return text
 
     @field_validator("measure")
     @classmethod
     def _measurable(cls, text: str) -> str:
-        choices = ("load", "threshold", "parameters", "latency")
-        if not set(filter(None, text.split(","))) <= set(choices):
-            raise ValueError(f"give some of {', '.join(choices)}, joined by a comma")
+        from pipelines.trials import MEASURES
+
+        if not set(filter(None, text.split(","))) <= set(MEASURES):
+            raise ValueError(f"give some of {', '.join(MEASURES)}, joined by a comma")
         return text
 
     @property
@@ -85,6 +95,16 @@ class TuneSettings(Settings):
     def objectives(self) -> tuple[str, ...]:
         """What is searched for, the more important first."""
         return tuple(self.objective.split(","))
+
+    @property
+    def wants_champion(self) -> bool:
+        """Whether the best is trained again; a grid is an experiment, that leaves the registered model alone."""
+        return self.algorithm != "grid" if self.champion is None else self.champion
+
+    @property
+    def champion_limit(self) -> int | None:
+        """Images of each split that the champion is trained and tested on: all, but for a smoke test."""
+        return self.limit if self.smoke_test else None
 
     @property
     def initial_weights(self) -> str | None:
@@ -122,15 +142,18 @@ def tune(settings: TuneSettings, run: TrackedRun) -> Results:
     )
     trials = trials_table(records, settings.objectives)
     results = publish_search(settings, trials, records, run)
-    if not settings.champion:
+    if not settings.wants_champion:
         return results
     best = next(record for record in records if record.trial_id == results.params["best_trial"])
-    trained = retrain_champion(settings, best.config, best.best_epoch, dataset, splits, run)
+    if settings.champion_limit != settings.limit:
+        splits = read_splits(dataset, settings.champion_limit)
+    trained = retrain_champion(settings, best.config, dataset, splits, run)
     return Results(
         params={**results.params, **trained.params},
         metrics={**results.metrics, **trained.metrics},
         artifacts={**results.artifacts, **trained.artifacts},
-        summary=f"{results.summary}\n\nthe best, trained on all tracks:\n{trained.summary}",
+        summary=f"{results.summary}\n\nthe best, trained on all tracks for all {settings.epochs} epochs of the "
+        f"schedule:\n{trained.summary}",
     )
 
 
@@ -155,6 +178,8 @@ def plan_search(settings: TuneSettings, dataset: SignDataset) -> Search:
         mutations(space)
         if settings.workers is not None:
             raise InputError("--workers: pbt shares the cluster among all its trials; leave it out")
+    if "tracks" in space.described() and (scheduler == "asha" or settings.algorithm == "pbt"):
+        raise InputError(f"{space.source}, tracks: fewer tracks take more epochs; give --scheduler none, without pbt")
     weights = settings.initial_weights
     require_valid_point(
         space, settings.family, settings.epochs, classes=len(dataset.class_names), size=dataset.size, weights=weights
@@ -207,27 +232,34 @@ def _describe(settings: TuneSettings, search: Search, dataset: SignDataset, run:
 
 def publish_search(settings: TuneSettings, trials: pd.DataFrame, records: Sequence[Any], run: TrackedRun) -> Results:
     """Write the tables and pictures of a search, and log them; raises InputError where all trials failed."""
+    from pipelines.ranking import pareto_front, ranked
     from pipelines.reports.figures import save_png, write_whole
     from pipelines.reports.tuning import tuning_figures
     from pipelines.tables import write_tables
-    from pipelines.tuning import epochs_table, pareto_front, ranked
+    from pipelines.tuning import epochs_table
 
     objectives, folder = settings.objectives, settings.output
     epochs = epochs_table(records)
     tables = {"trials.csv": trials, "epochs.csv": epochs}
     files = write_tables(tables, folder)
-    best = ranked(trials, objectives)
+    run.log_files(files)  # before all that a search without a result ends at
+    best = pareto_front(trials, objectives) if len(objectives) > 1 else ranked(trials, objectives[0])
     if len(objectives) > 1:
-        best = pareto_front(trials, objectives)
         files += write_tables({"pareto.csv": best}, folder)
     first = next(record for record in records if record.trial_id == best["trial_id"].iloc[0])
-    about = {"trial": first.name, "parameters": first.config, "epochs": first.best_epoch, **first.objectives}
+    about = {
+        "trial": first.name,
+        "parameters": first.config,
+        **first.objectives,
+        "best_epoch": first.best_epoch,
+        "epochs_of_the_schedule": settings.epochs,
+    }
     files.append(write_whole(folder / "best.json", (json.dumps(about, indent=2) + "\n").encode()))
     figures = tuning_figures(trials, epochs, objectives)
     files += [save_png(figure, folder / name, dpi=100) for name, figure in figures.items()]
     metrics = {f"best/{name}": value for name, value in first.objectives.items()}
     run.set_tags({"best_run": first.run_id, "best_trial": first.name})
-    run.log_files(files)
+    run.log_files(files[len(tables) :])
     return Results(
         params={
             "best_trial": first.trial_id,
@@ -266,19 +298,20 @@ def _shown(value: Any) -> str:
 def retrain_champion(
     settings: TuneSettings,
     config: dict[str, Any],
-    epochs: int,
     dataset: SignDataset,
     splits: dict[str, Signs],
     run: TrackedRun,
 ) -> Results:
     """Train at the best point on the tracks of training and validation, test once, log and register.
 
+    It is trained for all epochs of the schedule, whatever the epoch at which the trial was at its best or was stopped:
+    the learning rate falls to the last of them, and there is no validation left to choose another by.
+
     Args:
         settings: of the search.
         config: the best point of the space.
-        epochs: after which the best trial was at its best; there is no validation left to choose them by.
         dataset: its class names and digest.
-        splits: all three.
+        splits: all three, of `settings.champion_limit` images.
         run: to which it is logged.
 
     Raises:
@@ -288,11 +321,12 @@ def retrain_champion(
     from pipelines.spaces import recipe_at
     from pipelines.training import Trained, checkpoint_name, examples, resolve_precision, train_network
 
-    recipe = recipe_at(config, settings.family, epochs).updated(all_tracks=True)
+    recipe = recipe_at(config, settings.family, settings.epochs).updated(all_tracks=True)
     seed, folder = int(config.get("seed", settings.seed)), settings.output / "champion"
     folder.mkdir(parents=True, exist_ok=True)
     precision = resolve_precision("auto")
-    checkpoint = folder / checkpoint_name(recipe, seed, settings.limit, settings.weights, dataset.digest, precision)
+    limit, epochs = settings.champion_limit, settings.epochs
+    checkpoint = folder / checkpoint_name(recipe, seed, limit, settings.weights, dataset.digest, precision)
     if not settings.resume:
         checkpoint.unlink(missing_ok=True)
     run.log_params({"recipe": recipe, "data_digest": dataset.digest})

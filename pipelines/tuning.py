@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 NAME = "search"
 SEARCH_FILE = "search.json"
-ALGORITHMS = ("optuna", "random", "grid", "pbt")
 MUTABLE = ("learning_rate", "weight_decay", "label_smoothing", "augmentation")
 """What population based training may change in the midst of a training: all else decides the shapes of its state."""
 MAX_FAILURES = 2
@@ -83,8 +82,8 @@ class Search:
         tuner = self._restored(trainable) if previous and self._has_state() else self._tuner(trainable)
         tuner.fit()
         records = read_records(self.file.with_name(RECORDS))
-        if any(found.status == INTERRUPTED for found in records):
-            raise KeyboardInterrupt
+        if len(records) < self.trials or any(found.status == INTERRUPTED for found in records):
+            raise KeyboardInterrupt  # between two trials it leaves none interrupted
         return records
 
     def _previous(self) -> SearchRecord | None:
@@ -285,28 +284,6 @@ def epochs_table(records: Sequence[TrialRecord]) -> pd.DataFrame:
     ]
     columns = ["trial_id", "epoch", "f1_macro", "accuracy", "loss", "learning_rate", "seconds"]
     return pd.DataFrame(rows, columns=columns)
-
-
-def ranked(trials: pd.DataFrame, objectives: Sequence[str]) -> pd.DataFrame:
-    """The trials that have the first objective, best first.
-
-    Raises:
-        InputError: there is none.
-    """
-    first = objectives[0]
-    known = trials[trials[first].notna()]
-    if known.empty:
-        raise InputError(f"all {len(trials)} trials failed; the first: {trials['reason'].iloc[0]}")
-    return known.sort_values(first, ascending=OBJECTIVES[first] == "min", kind="stable")
-
-
-def pareto_front(trials: pd.DataFrame, objectives: Sequence[str]) -> pd.DataFrame:
-    """The trials that no other beats in one objective without losing in another, best of the first objective first."""
-    signs = [1.0 if OBJECTIVES[name] == "max" else -1.0 for name in objectives]
-    known = ranked(trials.dropna(subset=list(objectives)), objectives)
-    values = known[list(objectives)].to_numpy() * signs
-    beaten = [bool(((values >= own).all(axis=1) & (values > own).any(axis=1)).any()) for own in values]
-    return known[[not lost for lost in beaten]]
 
 
 def _short_name(trial: Any) -> str:

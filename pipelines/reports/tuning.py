@@ -13,6 +13,7 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator
 
+from pipelines.ranking import ordered, unbeaten
 from pipelines.reports.effects import effects_figure, has_effects
 from pipelines.reports.figures import (
     BEGINS,
@@ -139,7 +140,8 @@ def pareto_figure(trials: pd.DataFrame, objectives: Sequence[str]) -> Figure:
         return message_figure(f"No trial has both {spoken_name(first)} and {spoken_name(second)}")
     across, up = (scale_of(known[name], score=name in SCORES) for name in (second, first))
     x, y = across.place(known[second]), up.place(known[first])
-    front = _front(known, (second, first))
+    kept = known.index.get_indexer(unbeaten(known, (first, second)).sort_values(second, kind="stable").index)
+    front = np.asarray(kept, np.int64)
     with styled():
         figure = new_figure(7.4, 4.2)
         axes = figure.add_axes((0.085, 0.115, 0.885, 0.72))
@@ -176,9 +178,8 @@ def trial_worth(trials: pd.DataFrame, objective: str) -> Floats:
 
 def best_trial(trials: pd.DataFrame, objective: str) -> str | None:
     """The id of the best trial; None where no trial has the objective."""
-    known = trials.dropna(subset=[objective])
-    ordered = known.sort_values(objective, ascending=OBJECTIVES[objective] == "min", kind="stable")
-    return None if ordered.empty else str(ordered["trial_id"].iloc[0])
+    found = ordered(trials, objective)
+    return None if found.empty else str(found["trial_id"].iloc[0])
 
 
 def _best_line(trials: pd.DataFrame, objective: str) -> str:
@@ -272,14 +273,6 @@ def _curve_key(trials: pd.DataFrame) -> list[Line2D]:
             Line2D([], [], color=WRONG, marker="x", linestyle="", markersize=5, label=f"{rest} without a result")
         )
     return key
-
-
-def _front(known: pd.DataFrame, pair: tuple[str, str]) -> NDArray[np.int64]:
-    """Rows that no other beats in one objective without losing in the other, by the first of the pair."""
-    values = known[list(pair)].to_numpy(float) * [1 if OBJECTIVES[name] == "max" else -1 for name in pair]
-    beaten = [((values >= own).all(axis=1) & (values > own).any(axis=1)).any() for own in values]
-    front = np.flatnonzero(~np.array(beaten))
-    return front[np.argsort(known[pair[0]].to_numpy(float)[front], kind="stable")]
 
 
 def _front_names(axes: Axes, front: pd.DataFrame, x: Floats, y: Floats) -> None:

@@ -9,8 +9,10 @@ def resources(monkeypatch):
     """Say what a cluster holds, without one."""
     import ray
 
-    def hold(**amounts):
-        monkeypatch.setattr(ray, "cluster_resources", lambda: amounts)
+    def hold(*machines):
+        nodes = [{"Alive": True, "Resources": machine} for machine in machines]
+        gone = {"Alive": False, "Resources": {"CPU": 64.0, "GPU": 8.0}}
+        monkeypatch.setattr(ray, "nodes", lambda: [*nodes, gone])
 
     return hold
 
@@ -27,7 +29,7 @@ def resources(monkeypatch):
     ],
 )
 def test_actors_always_leave_a_share_of_the_cpus_to_tasks(resources, cpus, gpus, asked, expected):
-    resources(CPU=cpus, GPU=gpus)
+    resources({"CPU": cpus, "GPU": gpus})
     workers = cluster.share_out(*asked)
     assert (workers.count, workers.cpus, workers.gpus) == expected
     assert workers.threads == asked[1]
@@ -44,7 +46,7 @@ def test_actors_always_leave_a_share_of_the_cpus_to_tasks(resources, cpus, gpus,
     ],
 )
 def test_trials_may_take_every_cpu(resources, cpus, gpus, asked, expected):
-    resources(CPU=cpus, GPU=gpus)
+    resources({"CPU": cpus, "GPU": gpus})
     workers = cluster.share_out_trials(*asked)
     assert (workers.count, workers.cpus, workers.gpus) == expected
 
@@ -54,14 +56,45 @@ def test_trials_may_take_every_cpu(resources, cpus, gpus, asked, expected):
     ("asked", "message"),
     [
         ((3, 1, 0), "--workers 3: the cluster has room for 2"),
-        ((None, 4, 0), "--cpus-per-worker 4: the cluster has 2 CPUs"),
-        ((None, 1, 1), "--gpus-per-worker 1: the cluster has 0 GPUs"),
+        ((None, 4, 0), "--cpus-per-worker 4: no machine has more than 2 CPUs"),
+        ((None, 1, 1), "--gpus-per-worker 1: no machine has more than 0 GPUs"),
+        ((None, 1, 1.5), "--gpus-per-worker 1.5: give a share of one GPU, or a whole number"),
     ],
 )
 def test_asking_for_more_than_there_is_is_an_error_and_no_hang(resources, share_out, asked, message):
-    resources(CPU=2)
+    resources({"CPU": 2.0})
     with pytest.raises(InputError, match=message):
         share_out(*asked)
+
+
+@pytest.mark.parametrize(
+    ("asked", "count"),
+    [
+        ((None, 1, 0), 10),
+        ((None, 2, 0), 3),
+        ((None, 3, 0), 3),
+        ((None, 1, 0.3), 6),
+        ((None, 1, 0.6), 3),
+        ((None, 1, 2), 1),
+    ],
+)
+def test_a_trial_lies_on_one_machine(resources, asked, count):
+    resources({"CPU": 3.0}, {"CPU": 3.0, "GPU": 2.0}, {"CPU": 1.0}, {"CPU": 3.0, "GPU": 1.0})
+    assert cluster.share_out_trials(*asked).count == count
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ((None, 4, 0), "--cpus-per-worker 4: no machine has more than 3 CPUs"),
+        ((None, 1, 3), "--gpus-per-worker 3: no machine has more than 2 GPUs"),
+        ((None, 3, 1), "--gpus-per-worker 1: no machine with so many has 3 CPUs"),
+    ],
+)
+def test_what_no_machine_has_alone_is_an_error_and_no_hang(resources, asked, message):
+    resources({"CPU": 3.0}, {"CPU": 2.0, "GPU": 2.0})
+    with pytest.raises(InputError, match=message):
+        cluster.share_out_trials(*asked)
 
 
 def test_a_cluster_that_does_not_answer_is_named(monkeypatch):

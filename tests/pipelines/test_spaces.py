@@ -80,6 +80,7 @@ def test_a_grid_over_a_range_has_no_end(write):
         (one("seed", "{uniform: [0, 1]}"), "a seed is a whole number"),
         (one("tracks", "{choice: [0.0, 0.5]}"), "share of the training tracks"),
         (one("epochs", "{integer: [1, 5]}"), "epochs: not a parameter of a search; give --epochs"),
+        (one("holdout", "{choice: [tracks, frames]}"), "holdout: not a parameter of a search; trials are compared on"),
     ],
 )
 def test_a_wrong_space_is_named(text: str, message: str, write):
@@ -101,6 +102,31 @@ def test_a_point_changes_the_recipe_of_its_network():
 def test_epochs_of_the_head_are_a_part_of_the_epochs():
     recipe = recipe_at({"head_epochs": 2}, "transfer", 5)
     assert (recipe.pretrained, recipe.head_epochs, recipe.epochs) == (True, 2, 3)
+
+
+@pytest.mark.parametrize(("head", "epochs", "expected"), [(10, 4, (3, 1)), (0, 1, (0, 1)), (10, 1, (0, 1))])
+def test_no_trial_has_more_epochs_than_it_was_given(head: int, epochs: int, expected: tuple[int, int]):
+    recipe = recipe_at({"head_epochs": head}, "transfer", epochs)
+    assert (recipe.head_epochs, recipe.epochs) == expected
+
+
+@pytest.mark.parametrize(
+    ("family", "said", "message"),
+    [
+        (
+            "cnn",
+            one("network", "{choice: [default, mobilenet]}"),
+            "mobilenet is not of the family cnn; .* --family tra",
+        ),
+        ("cnn", one("architecture", "{choice: [mobilenet_v2]}"), "mobilenet_v2 is not of the family cnn"),
+        ("transfer", one("network", "{choice: [lenet]}"), "lenet is not of the family transfer; .* --family cnn"),
+        ("cnn", one("head_epochs", "{integer: [0, 2]}"), "head_epochs: there is no such parameter"),
+        ("cnn", one("trainable", "{choice: [0.5]}"), "trainable: there is no such parameter"),
+    ],
+)
+def test_what_is_of_another_family_is_refused(family: str, said: str, message: str, write):
+    with pytest.raises(InputError, match=message):
+        require_valid_point(write(said), family, 3, classes=3, size=16)
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in SPACES.glob("*.yaml")))

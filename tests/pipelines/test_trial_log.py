@@ -1,5 +1,6 @@
 """The callback in the driver, told by hand what Ray Tune would tell it."""
 
+import os
 import pickle
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,6 +9,7 @@ from typing import Any
 import mlflow
 import pytest
 
+from pipelines.tracking import git_commit
 from pipelines.trial_log import RECORDS, SearchRecord, TrialLog
 from pipelines.tuning import read_records
 
@@ -26,7 +28,9 @@ class Driver:
     def describe(self) -> str:
         """A parent of the day for the search."""
         parent = mlflow.MlflowClient().create_run(self.experiment).info.run_id
-        SearchRecord("s1", parent, self.experiment, {"seed": "0", "data": "colours"}, ALIKE).write(self.file)
+        SearchRecord("s1", parent, self.experiment, {"seed": "0", "data": "colours", "model": "cnn"}, ALIKE).write(
+            self.file
+        )
         return str(parent)
 
     def trial(self, number: int, **config: Any) -> SimpleNamespace:
@@ -83,6 +87,32 @@ def test_a_finished_trial_is_a_finished_run_under_the_parent(driver):
     assert expected.items() <= run.data.tags.items()
     assert run.data.metrics["f1_macro"] == 0.75
     assert driver.curve("tune/cnn-000") == [(0, 0.5), (1, 0.75)]
+
+
+@pytest.mark.parametrize(
+    ("config", "model"),
+    [({"network": "lenet"}, "lenet"), ({"architecture": "separable"}, "separable"), ({"dropout": 0.1}, "default")],
+)
+def test_a_run_says_what_network_and_which_code_it_is_of(config, model, driver):
+    driver.start(driver.trial(0, **config))
+    tags = driver.runs()["tune/cnn-000"].data.tags
+    assert tags["model"] == model
+    assert tags["git_commit"] == git_commit()
+
+
+def test_a_resumed_run_is_of_the_process_that_continues_it(driver, monkeypatch):
+    trial = driver.trial(0)
+    monkeypatch.setattr("os.getpid", lambda: 1)
+    driver.start(trial)
+    monkeypatch.undo()
+    driver.die()
+    driver.start(trial)
+    assert driver.runs()["tune/cnn-000"].data.tags["process/pid"] == str(os.getpid())
+
+
+def test_a_trial_that_never_began_is_in_the_account(driver):
+    driver.log.on_trial_error(0, [], driver.trial(0))
+    assert driver.runs()["tune/cnn-000"].info.status == "FAILED"
 
 
 def test_how_a_trial_ended_is_told(driver):

@@ -11,7 +11,7 @@ import pytest
 
 import noise
 from models.fit import Examples, FitHistory
-from models.recipes import RECIPES
+from models.recipes import RECIPES, Recipe
 from noise.thresholds import estimate_threshold
 from pipelines import training, trials
 from pipelines.noise_grid import read_preset
@@ -23,6 +23,7 @@ from pipelines.trials import (
     measure_network,
     measure_trained,
     noise_thresholds,
+    of_as_many_steps,
     track_subset,
     train_and_report,
 )
@@ -65,6 +66,20 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return seen
 
 
+@pytest.fixture
+def built(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
+    """The weights of each network that a trial builds beside the one it trains."""
+    seen: list[str | None] = []
+    build = Recipe.build
+
+    def watched(recipe: Recipe, classes: int, size: int, *, weights: str | None = None) -> keras.Model:
+        seen.append(weights)
+        return build(recipe, classes, size)
+
+    monkeypatch.setattr(Recipe, "build", watched)
+    return seen
+
+
 def run(folder: Path, config: dict[str, Any] | None = None, reported: int = 0, **plan: Any) -> list[dict[str, Any]]:
     reports: list[dict[str, Any]] = []
 
@@ -73,7 +88,7 @@ def run(folder: Path, config: dict[str, Any] | None = None, reported: int = 0, *
         reports.append({**metrics, "files": files})
 
     data = SearchData(signs(), signs(30), 3)
-    chosen = Plan("cnn", EPOCHS, **({"objectives": ("f1_macro",)} | plan))
+    chosen = Plan(**({"family": "cnn", "epochs": EPOCHS, "objectives": ("f1_macro",)} | plan))  # type: ignore[arg-type]
     point = {"network": "lenet"} if config is None else config
     train_and_report(point, chosen, data, folder=folder, reported=reported, report=report)
     return reports
@@ -129,11 +144,50 @@ def test_seed_and_share_of_tracks_are_those_of_the_point(trained, tmp_path):
     assert len(trained["train"].labels) == 24  # 2 of 5 tracks of each class
 
 
+@pytest.mark.parametrize(("share", "times"), [(0.4, 2.5), (0.8, 1.25), (1.0, 1.0)])
+def test_a_share_of_the_tracks_is_trained_for_as_many_steps(share, times, trained, tmp_path):
+    trained["epochs"] = 4
+    run(tmp_path, {"network": "lenet", "tracks": share, "patience": 4})
+    assert (trained["recipe"].epochs, trained["recipe"].patience) == (EPOCHS * times, 4 * times)
+
+
+def test_no_trial_has_more_than_ten_times_the_epochs():
+    assert of_as_many_steps(RECIPES["lenet"].updated(epochs=3), 50.0).epochs == 30
+
+
+def test_the_end_of_a_trial_on_a_share_of_the_tracks_is_reported_once(trained, tmp_path):
+    reports = run(tmp_path, {"network": "lenet", "tracks": 0.8}, epochs=3)  # 3 / 0.8 are 4
+    assert [(report["epoch"], report["status"]) for report in reports] == [(1, ""), (2, ""), (3, ""), (4, "finished")]
+
+
+def test_all_tracks_are_learned_from_without_a_copy(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr(Signs, "take", lambda signs, rows: pytest.fail("copied"))
+    assert run(tmp_path)[-1]["status"] == "finished"
+
+
 def test_parameters_are_known_from_the_first_report_on(trained, tmp_path):
     reports = run(tmp_path, objectives=("f1_macro", "parameters"))
     counts = {report["parameters"] for report in reports}
     assert len(counts) == 1
     assert counts.pop() > 1000
+
+
+@pytest.mark.parametrize(
+    ("family", "objectives", "expected"),
+    [
+        ("cnn", ("f1_macro",), []),
+        ("cnn", ("f1_macro", "parameters"), [None]),
+        ("transfer", ("f1_macro", "threshold"), []),
+        ("transfer", ("f1_macro", "parameters"), ["here.h5"]),
+    ],
+)
+def test_a_network_is_built_to_be_measured_only_where_that_is_asked_for(
+    family, objectives, expected, trained, built, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(trials, "measure_trained", lambda model, plan, validation: {})
+    run(tmp_path, {"image_size": 32} if family == "transfer" else None, family=family, objectives=objectives,
+        weights="here.h5")  # fmt: skip
+    assert built == expected
 
 
 def test_a_threshold_is_measured_at_the_end_alone(trained, tmp_path, monkeypatch):

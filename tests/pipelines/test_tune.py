@@ -41,7 +41,7 @@ def searched(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
             kept = {name: objectives[name] for name in search.plan.objectives}
             epochs = {1: numbers, 2: numbers}
             records.append(
-                TrialRecord(f"t{number}", f"tune/cnn-{number:03d}", config, "r", status, "why", 2, kept, epochs)
+                TrialRecord(f"t{number}", f"tune/cnn-{number:03d}", config, "r", status, "why", 2, kept, {}, epochs)
             )
         return records
 
@@ -66,7 +66,8 @@ def test_a_search_leaves_tables_pictures_and_the_best(colours, tracked, searched
     assert table["f1_macro"].notna().tolist() == [True, True, False]
     assert len(pd.read_csv(output / "epochs.csv")) == 6
     best = json.loads((output / "best.json").read_text())
-    assert (best["trial"], best["parameters"]["learning_rate"], best["epochs"]) == ("tune/cnn-000", 0.001, 2)
+    assert (best["trial"], best["parameters"]["learning_rate"]) == ("tune/cnn-000", 0.001)
+    assert (best["best_epoch"], best["epochs_of_the_schedule"]) == (2, 2)
     assert (output / "parallel_coordinates.png").is_file()
     assert not (output / "pareto.csv").exists()
     run = mlflow.get_run(results["run_id"])
@@ -95,20 +96,46 @@ def test_two_objectives_give_a_front(colours, tracked, searched):
     assert front["name"].tolist() == ["tune/cnn-000", "tune/cnn-001"]
 
 
-def test_the_best_is_trained_on_all_tracks_tested_and_registered(colours, tracked, searched):
-    assert tune.execute(settings(colours, tracked, champion=True)) == 0
+def test_the_best_is_trained_on_all_tracks_tested_and_registered(colours, tracked, searched, capsys):
+    assert tune.execute(settings(colours, tracked, champion=True, epochs=3, limit=6)) == 0  # the best was that of 2
+    assert "trained on all tracks for all 3 epochs of the schedule:" in capsys.readouterr().out
+    assert [len(part) for part in (searched["data"].train, searched["data"].validation)] == [6, 6]
     folder = tracked / "tune" / "champion"
-    assert len(pd.read_csv(folder / "history.csv")) == 2
+    assert len(pd.read_csv(folder / "history.csv")) == 3
     scores = json.loads((folder / "scores.json").read_text())
+    assert scores["test_images"] == COUNTS["test"]
     run_id = json.loads((tracked / "results.json").read_text())["run_id"]
     assert mlflow.get_run(run_id).data.metrics["clean/accuracy"] == scores["accuracy"]
     assert mlflow.MlflowClient().get_model_version_by_alias("signs", "champion").run_id == run_id
 
 
-def test_a_search_whose_trials_all_failed_is_an_error(colours, tracked, searched, capsys):
+@pytest.mark.parametrize(
+    ("options", "wants"),
+    [({}, True), ({"champion": "false"}, False), ({"algorithm": "grid"}, False), ({"algorithm": "pbt"}, True),
+     ({"algorithm": "grid", "champion": "true"}, True)],
+)  # fmt: skip
+def test_a_grid_leaves_the_registered_model_alone_if_nothing_is_said(options, wants):
+    assert TuneSettings.model_validate(options).wants_champion is wants
+
+
+@pytest.mark.parametrize(("smoke", "expected"), [(False, None), (True, 6)])
+def test_the_limit_is_that_of_the_search_alone(smoke, expected):
+    assert TuneSettings(limit=6, smoke_test=smoke).champion_limit == expected
+
+
+@pytest.mark.parametrize(
+    ("objective", "message"),
+    [("f1_macro", "all 2 trials failed; the first: why"), ("f1_macro,threshold", "none of 2 trials has f1_macro and")],
+)
+def test_a_search_whose_trials_all_failed_is_an_error_and_leaves_its_tables(
+    objective, message, colours, tracked, searched, capsys
+):
     searched["statuses"] = ("failed", "failed")
-    assert tune.execute(settings(colours, tracked)) == 2
-    assert "all 2 trials failed; the first: why" in capsys.readouterr().err
+    assert tune.execute(settings(colours, tracked, objective=objective)) == 2
+    assert message in capsys.readouterr().err
+    run_id = json.loads((tracked / "results.json").read_text())["run_id"]
+    logged = {found.path for found in mlflow.MlflowClient().list_artifacts(run_id)}
+    assert {"trials.csv", "epochs.csv"} <= logged
 
 
 @pytest.mark.parametrize(
@@ -120,7 +147,11 @@ def test_a_search_whose_trials_all_failed_is_an_error(colours, tracked, searched
         ({"algorithm": "grid"}, "a grid over log_uniform has no end"),
         ({"algorithm": "pbt", "yaml": "parameters: {dropout: {uniform: [0, 0.5]}}"}, "pbt changes learning_rate"),
         ({"algorithm": "pbt", "workers": 1}, "--workers: pbt shares the cluster"),
-        ({"scheduler": "asha", "objective": "latency"}, "--scheduler asha: epochs are compared by macro-F1"),
+        ({"scheduler": "asha", "objective": "threshold"}, "--scheduler asha: epochs are compared by macro-F1"),
+        (
+            {"yaml": "parameters: {tracks: {choice: [0.1, 1]}}"},
+            "tracks: fewer tracks take more epochs; give --scheduler",
+        ),
         ({"weights": "here.h5"}, "--weights here.h5: only --family transfer"),
         ({"family": "transfer", "weights": "here.h5", "yaml": "parameters: {trainable: {choice: [0.5]}}"}, "here.h5"),
     ],
@@ -134,7 +165,8 @@ def test_what_will_not_do_is_told_before_the_first_trial(options, message, colou
 @pytest.mark.parametrize(
     "wrong",
     [{"family": "gann"}, {"algorithm": "bayes"}, {"scheduler": "hyperband"}, {"trials": 0}, {"objective": "f1"},
-     {"objective": "f1_macro,f1_macro"}, {"objective": "f1_macro,latency,threshold"}],
+     {"objective": "f1_macro,f1_macro"}, {"objective": "f1_macro,latency,threshold"},
+     {"objective": "parameters"}, {"objective": "latency,f1_macro"}, {"measure": "load,weight"}],
 )  # fmt: skip
 def test_unknown_options_are_refused(wrong, tmp_path):
     with pytest.raises(ValidationError):

@@ -1,28 +1,28 @@
 """Searches on Ray Tune whose trials take no time: the trainable reports a macro-F1 that its point decides."""
 
+import contextlib
 import itertools
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import numpy as np
-import pandas as pd
 import pytest
 
 from pipelines import tuning
 from pipelines.cluster import Workers
 from pipelines.errors import InputError
+from pipelines.ranking import pareto_front
 from pipelines.signs import Signs
 from pipelines.spaces import Parameter, Space
-from pipelines.trial_log import SearchRecord, TrialRecord
+from pipelines.trial_log import RECORDS, SearchRecord, TrialRecord
 from pipelines.trials import Plan, SearchData
 from pipelines.tuning import (
     Search,
     epochs_table,
     mutations,
-    pareto_front,
-    ranked,
     require_alike,
     resolve_scheduler,
     trials_table,
@@ -56,35 +56,6 @@ def test_a_row_a_trial_has_what_was_measured_of_it():
     assert len(epochs_table(records)) == 6
 
 
-def test_the_best_come_first_and_failures_do_not_count():
-    table = trials_table(
-        [record(0, "finished", f1=0.5), record(1, "diverged"), record(2, "stopped", f1=0.7)], OBJECTIVES
-    )
-    assert ranked(table, ["f1_macro"])["name"].tolist() == ["tune/cnn-002", "tune/cnn-000"]
-    assert ranked(table, ["parameters"])["name"].tolist() == ["tune/cnn-000", "tune/cnn-002"]
-
-
-def test_a_search_whose_trials_all_failed_is_an_error():
-    failed = record(0, "failed")
-    failed.reason = "no memory"
-    with pytest.raises(InputError, match="all 1 trials failed; the first: no memory"):
-        ranked(trials_table([failed], OBJECTIVES), OBJECTIVES)
-
-
-def test_the_front_is_what_no_trial_beats():
-    random = np.random.default_rng(0)
-    points = random.integers(0, 8, (40, 2)).astype(float)
-    table = pd.DataFrame({"f1_macro": points[:, 0], "parameters": points[:, 1], "reason": ""})
-    front = pareto_front(table, ["f1_macro", "parameters"])
-    expected = {
-        i
-        for i, (f1, size) in enumerate(points)
-        if not any(a >= f1 and b <= size and (a > f1 or b < size) for a, b in points)
-    }
-    assert set(front.index) == expected
-    assert front["f1_macro"].is_monotonic_decreasing
-
-
 @pytest.mark.parametrize(
     ("asked", "algorithm", "objectives", "expected"),
     [
@@ -115,6 +86,24 @@ def test_population_based_training_needs_something_to_change():
 def test_another_search_is_not_continued():
     with pytest.raises(InputError, match="the search of out has epochs 3, not 4; give it as it was"):
         require_alike({"epochs": 3, "seed": 0}, {"seed": 0, "epochs": 4}, Path("out"))
+
+
+@pytest.mark.parametrize(("left", "ends"), [(2, True), (3, False)])
+def test_a_search_with_trials_that_never_began_is_not_a_finished_one(left, ends, tmp_path, monkeypatch):
+    class Tuner:
+        """Ends as Ray Tune does when it is interrupted between two trials."""
+
+        def fit(self) -> None:
+            rows = [{**record(number, "finished").__dict__} for number in range(left)]
+            (tmp_path / "ray" / RECORDS).write_text(json.dumps(rows))
+
+    monkeypatch.setattr(Search, "_tuner", lambda search, trainable: Tuner())
+    made = Search(tmp_path, Space("own.yaml", (RATE,)), Plan("cnn", EPOCHS, ("f1_macro",)), "random", "none", 3, 1,
+                  Workers(2, 1, 0, 1), 0)  # fmt: skip
+    with pytest.raises(KeyboardInterrupt) if ends else contextlib.nullcontext():
+        assert (
+            len(made.run(SearchData(nothing(), nothing(), 2), SearchRecord("s", "p", "0", {}, {}), resume=False)) == 3
+        )
 
 
 def nothing() -> Signs:
