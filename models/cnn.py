@@ -23,9 +23,10 @@ class Style:
         depth: Residual or separable blocks a stage (LeNet and the reference have none).
         norm: Normalisation after each convolution.
         activation: Of all layers.
-        dropout: Share dropped while training.
-        dropout_kind: unit: before each of the last two layers (Hinton et al. 2012); gaussian: there too, by factors of
-            mean 1 (Srivastava et al. 2014); spatial: whole feature maps after each stage, too (Tompson et al. 2015).
+        dropout: Share dropped while training, the same at all places; 0 drops nothing.
+        dropout_kind: What is dropped. unit: single activations before each dense layer (Hinton et al. 2012); gaussian:
+            they are multiplied by noise of mean 1 instead (Srivastava et al. 2014); spatial: whole feature maps before
+            each stage but the first and before the first dense layer (Tompson et al. 2015), and no single activations.
         contrast: image: each image has mean 0 and deviation 1 (Ciresan et al. 2012 found contrast to matter most on
             GTSRB); local: by the surroundings of each pixel; none.
         transformers: Spatial transformers (Jaderberg et al. 2015): before the first, second and third stage.
@@ -71,12 +72,24 @@ class Style:
     def stage(self, x: keras.KerasTensor, number: int) -> keras.KerasTensor:
         """What stands before the stage of this number, from 0: dropout of maps, a spatial transformer."""
         if self.dropout_kind == "spatial" and number:
-            x = layers.SpatialDropout2D(self.dropout / 2)(x)
+            x = self.dropped(x)
+        return self.transformed(x, number)
+
+    def transformed(self, x: keras.KerasTensor, number: int) -> keras.KerasTensor:
+        """The spatial transformer before the stage of this number, if it has one."""
         return spatial_transformer(x, number) if number < self.transformers else x
 
-    def dropped(self, x: keras.KerasTensor) -> keras.KerasTensor:
-        """Dropout before a dense layer."""
-        return (layers.GaussianDropout if self.dropout_kind == "gaussian" else layers.Dropout)(self.dropout)(x)
+    def dropped(self, x: keras.KerasTensor, share: float = 1.0) -> keras.KerasTensor:
+        """Dropout at this share of the rate; whole maps are dropped only where there are maps."""
+        rate = self.dropout * share
+        if self.dropout_kind == "spatial":
+            return layers.SpatialDropout2D(rate)(x) if len(x.shape) == 4 else x
+        return (layers.GaussianDropout if self.dropout_kind == "gaussian" else layers.Dropout)(rate)(x)
+
+    def flattened(self, x: keras.KerasTensor, side: int) -> keras.KerasTensor:
+        """The features of maps of at most this side, for the head."""
+        x = _at_most(x, side)
+        return layers.Flatten()(self.dropped(x) if self.dropout_kind == "spatial" else x)
 
     def hidden(self, x: keras.KerasTensor, units: int) -> keras.KerasTensor:
         """A dense layer behind dropout."""
@@ -94,10 +107,10 @@ def lenet(classes: int, size: int, style: Style) -> keras.Model:
     for number, channels in enumerate((6, 16)):
         x = style.convolution(style.stage(x, number), style.channels(channels), kernel=5)
         x = layers.MaxPooling2D()(x)
-    x = layers.Flatten()(_at_most(x, 8))
+    x = style.flattened(x, 8)
     for units in (120, 84):
         x = style.hidden(x, style.channels(units))
-    return keras.Model(images, style.output(x, classes), name="lenet")
+    return _network("lenet", images, style.output(x, classes))
 
 
 def multi_scale(classes: int, size: int, style: Style) -> keras.Model:
@@ -105,18 +118,19 @@ def multi_scale(classes: int, size: int, style: Style) -> keras.Model:
 
     After Sermanet and LeCun 2011 (Traffic sign recognition with multi-scale convolutional networks) in the form of
     github.com/navoshta/traffic-signs: channels 32, 64, 128 with kernels of 5, pooled to a common size, 1024 units;
-    there 10, 20 and 30% of the maps are dropped and half of the units. Its histogram equalisation is `contrast` here.
+    there 10, 20 and 30% of what the convolutions give is dropped, and half of the units: here 0.2, 0.4 and 0.6 times
+    the rate of `dropout`, and the rate itself; of whole maps only the former. Its histogram equalisation is `contrast`.
     """
     images, x = style.input(size)
     luma = keras.initializers.Constant([[[[0.299], [0.587], [0.114]]]])
     x = layers.Conv2D(1, 1, use_bias=False, trainable=False, kernel_initializer=luma, name="grey")(x)
     scales = []
-    for number, (channels, dropped) in enumerate([(32, 0.1), (64, 0.2), (128, 0.3)]):
-        x = style.convolution(style.stage(x, number), style.channels(channels), kernel=5)
-        x = layers.Dropout(dropped)(layers.MaxPooling2D()(x))
+    for number, (channels, share) in enumerate([(32, 0.2), (64, 0.4), (128, 0.6)]):
+        x = style.convolution(style.transformed(x, number), style.channels(channels), kernel=5)
+        x = style.dropped(layers.MaxPooling2D()(x), share)
         scales.append(layers.Flatten()(_at_most(x, max(size // 8, 1))))
     x = style.hidden(layers.Concatenate()(scales), style.channels(1024))
-    return keras.Model(images, style.output(x, classes), name="reference")
+    return _network("multi_scale", images, style.output(x, classes))
 
 
 def residual(classes: int, size: int, style: Style) -> keras.Model:
@@ -131,8 +145,8 @@ def residual(classes: int, size: int, style: Style) -> keras.Model:
         x = style.convolution(style.stage(layers.MaxPooling2D()(x), number), style.channels(channels))
         for _ in range(style.depth):
             x = layers.Add()([x, style.convolution(x, style.channels(channels))])
-    x = style.hidden(layers.Flatten()(_at_most(x, 4)), style.channels(192))
-    return keras.Model(images, style.output(x, classes), name="residual")
+    x = style.hidden(style.flattened(x, 4), style.channels(192))
+    return _network("residual", images, style.output(x, classes))
 
 
 def separable(classes: int, size: int, style: Style) -> keras.Model:
@@ -145,20 +159,30 @@ def separable(classes: int, size: int, style: Style) -> keras.Model:
             y = style.convolution(x, 2 * style.channels(channels), kernel=1)
             y = style.activated(layers.DepthwiseConv2D(5, padding="same", use_bias=style.norm == "none")(y))
             x = layers.Add()([x, layers.Conv2D(style.channels(channels), 1)(y)])
-    x = style.hidden(layers.Flatten()(_at_most(style.activated(x), 4)), style.channels(192))
-    return keras.Model(images, style.output(x, classes), name="separable")
+    x = style.hidden(style.flattened(style.activated(x), 4), style.channels(192))
+    return _network("separable", images, style.output(x, classes))
 
 
 def spatial_transformer(x: keras.KerasTensor, number: int) -> keras.KerasTensor:
     """Let a small network turn, shift and scale the maps; it starts as the identity."""
     y = layers.AveragePooling2D(2)(x) if x.shape[1] > 16 else x
     for channels in (16, 32):
-        y = layers.Conv2D(channels, 5, padding="same", activation="relu", kernel_initializer="he_normal")(y)
+        y = layers.Conv2D(channels, 5, padding="same", kernel_initializer="he_normal")(y)
+        y = layers.ReLU()(y)
         y = layers.MaxPooling2D()(y) if y.shape[1] > 1 else y
-    y = layers.Dense(32, activation="relu", kernel_initializer="he_normal")(layers.Flatten()(_at_most(y, 4)))
+    y = layers.ReLU()(layers.Dense(32, kernel_initializer="he_normal")(layers.Flatten()(_at_most(y, 4))))
     identity = keras.initializers.Constant([1.0, 0.0, 0.0, 0.0, 1.0, 0.0])
     matrices = layers.Dense(6, kernel_initializer="zeros", bias_initializer=identity, name=f"affine_{number}")(y)
     return AffineSampler(name=f"transformer_{number}")(x, matrices)
+
+
+def _network(name: str, images: keras.KerasTensor, logits: keras.KerasTensor) -> keras.Model:
+    """The network, its activations called the same whatever was built before it in the process."""
+    network = keras.Model(images, logits, name=name)
+    activations = [layer for layer in network.layers if isinstance(layer, layers.ReLU | layers.Activation)]
+    for number, layer in enumerate(activations, start=1):
+        layer.name = f"activation_{number:02d}"
+    return network
 
 
 def _at_most(x: keras.KerasTensor, side: int) -> keras.KerasTensor:

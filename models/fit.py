@@ -5,7 +5,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -75,8 +75,9 @@ def fit(
 ) -> FitHistory:
     """Train a classifier and leave in it the weights of its best epoch by validation macro-F1.
 
-    AdamW (Loshchilov and Hutter 2019) with a linear warm-up of one epoch and a cosine to zero, label smoothing
-    (Szegedy et al. 2016). Order and augmentation depend on seed and epoch alone.
+    AdamW (Loshchilov and Hutter 2019) with a linear warm-up of one epoch, or of a fifth of all steps if that is
+    less, and a cosine to zero; label smoothing (Szegedy et al. 2016). Order and augmentation depend on seed and epoch
+    alone.
 
     Args:
         model: Takes float32 images in 0..255 and gives logits; its weights are changed in place.
@@ -89,7 +90,8 @@ def fit(
         weight_decay: Decoupled weight decay, of kernels alone.
         label_smoothing: Share of each label spread over all classes.
         balance: Against unequal classes: weigh their loss, or draw their images, by one over the root of their share.
-        ema: Decay of a moving average of the weights, which is what is scored and kept; 0: the weights themselves.
+        ema: Decay of a moving average of the weights and of the statistics of normalisation, which is what is scored
+            and kept; 0: the weights themselves.
         patience: Epochs without a better macro-F1 after which training stops.
         seed: Seed of order and augmentation.
         precision: What convolutions compute in; the weights of `model` stay float32.
@@ -114,7 +116,8 @@ def fit(
         # XLA is several times slower than oneDNN for these networks on a CPU.
         twin.compile(optimizer, loss, metrics=["accuracy"], jit_compile=False)
         optimizer.build(twin.trainable_variables)
-    keeper = _BestEpoch(validation, patience=patience, checkpoint=checkpoint, on_epoch=on_epoch)
+    average = _Average(ema) if ema else None
+    keeper = _BestEpoch(validation, average, patience=patience, checkpoint=checkpoint, on_epoch=on_epoch)
     first_epoch = keeper.restore(twin)
     if first_epoch < epochs and not keeper.stopped:
         twin.fit(
@@ -122,7 +125,7 @@ def fit(
             initial_epoch=first_epoch,
             epochs=epochs,
             steps_per_epoch=steps,
-            callbacks=[keeper],
+            callbacks=[average, keeper] if average else [keeper],
             shuffle=False,
             verbose=0,
         )
@@ -143,19 +146,57 @@ def predict_logits(model: keras.Model, images: NDArray[Any], *, batch_size: int 
     return np.concatenate(parts).astype(np.float32)
 
 
+def read_history(checkpoint: Path) -> FitHistory:
+    """The epochs that a checkpoint of `fit` has."""
+    with np.load(checkpoint) as saved:
+        return FitHistory(**json.loads(str(saved["history"])))
+
+
+class _Average(keras.callbacks.Callback):
+    """Has moving averages stand in for all weights: the optimiser's for those it trains, its own for the statistics.
+
+    Averaged kernels beside the statistics of other kernels would be scored too low.
+    """
+
+    def __init__(self, decay: float) -> None:
+        super().__init__()
+        self.decay = decay
+        self.averages: list[NDArray[np.float32]] = []
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
+        now = _values(_statistics(self.model))
+        for average, value in zip(self.averages, now, strict=False):
+            average += (1 - self.decay) * (value - average)
+        self.averages = self.averages or now
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Averages for weights, as long as it lasts."""
+        swap = keras.callbacks.SwapEMAWeights()
+        swap.set_model(self.model)
+        statistics = _statistics(self.model)
+        now = _values(statistics)
+        swap.on_test_begin()
+        _assign(statistics, self.averages)
+        yield
+        swap.on_test_end()
+        _assign(statistics, now)
+
+
 class _BestEpoch(keras.callbacks.Callback):
     """Scores the validation images after each epoch, keeps the best weights, stops, and saves the state."""
 
     def __init__(
         self,
         validation: Examples | None,
+        average: _Average | None,
         *,
         patience: int,
         checkpoint: Path | None,
         on_epoch: Callable[[int, dict[str, float]], None] | None,
     ) -> None:
         super().__init__()
-        self.validation, self.patience = validation, patience
+        self.validation, self.average, self.patience = validation, average, patience
         self.checkpoint, self.on_epoch = checkpoint, on_epoch
         self.history = FitHistory()
         self.best_weights: list[NDArray[Any]] = []
@@ -170,7 +211,7 @@ class _BestEpoch(keras.callbacks.Callback):
         if not np.isfinite(numbers["loss"]):
             raise FloatingPointError(f"the loss is {numbers['loss']} in epoch {epoch}: try a lower learning rate")
         numbers["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
-        with self._averaged_weights():
+        with self.average.in_place() if self.average else nullcontext():
             numbers |= self._validate()
             if numbers.get("val_f1_macro", np.inf) > self.history.best_f1_macro:
                 self.history.best_epoch, self.best_weights = epoch, self.model.get_weights()
@@ -190,25 +231,12 @@ class _BestEpoch(keras.callbacks.Callback):
         f1 = f1_score(labels, predicted, average="macro", labels=np.unique(labels))
         return {"val_accuracy": float(np.mean(predicted == labels)), "val_f1_macro": float(f1)}
 
-    @contextmanager
-    def _averaged_weights(self) -> Iterator[None]:
-        """The moving averages stand in for the weights, where they are kept."""
-        optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
-        if not optimizer.use_ema:
-            yield
-            return
-        swap = keras.callbacks.SwapEMAWeights()
-        swap.set_model(self.model)
-        swap.on_test_begin()
-        yield
-        swap.on_test_end()
-
     def save(self) -> None:
         """Write weights, optimiser, best weights and history to one file, whole or not at all."""
         if self.checkpoint is None:
             return
-        now = [keras.ops.convert_to_numpy(variable) for variable in _state(self.model)]
-        arrays = {f"now_{i}": value for i, value in enumerate(now)}
+        arrays: dict[str, Any] = {f"now_{i}": value for i, value in enumerate(_values(_state(self.model)))}
+        arrays |= {f"average_{i}": value for i, value in enumerate(self.average.averages if self.average else [])}
         arrays |= {f"best_{i}": value for i, value in enumerate(self.best_weights)}
         history = json.dumps({"epochs": self.history.epochs, "best_epoch": self.history.best_epoch})
         beside = self.checkpoint.with_name(self.checkpoint.name + ".part")
@@ -222,22 +250,42 @@ class _BestEpoch(keras.callbacks.Callback):
         if self.checkpoint is None or not self.checkpoint.exists():
             return 0
         with np.load(self.checkpoint) as saved:
-            variables = _state(model)
-            if [v.shape for v in variables] != [saved[f"now_{i}"].shape for i in range(len(variables))]:
+            now, averages, best = ([saved[name] for name in saved.files if name.startswith(kind)] for kind in _ARRAYS)
+            variables, averaged = _state(model), _statistics(model) if self.average else []
+            if [v.shape for v in variables + averaged] != [value.shape for value in now + averages]:
                 raise ValueError(f"{self.checkpoint}: the checkpoint of another network; remove it")
-            for i, variable in enumerate(variables):
-                variable.assign(saved[f"now_{i}"])
-            self.best_weights = [saved[f"best_{i}"] for i in range(len(self.best_weights))]
-            self.history = FitHistory(**json.loads(str(saved["history"])))
+            _assign(variables, now)
+            if self.average:
+                self.average.averages = averages
+            self.best_weights = best
             self.stopped = bool(saved["stopped"])
+        self.history = read_history(self.checkpoint)
         for epoch, numbers in enumerate(self.history.epochs):
             if self.on_epoch:
                 self.on_epoch(epoch, numbers)
         return len(self.history.epochs)
 
 
+_ARRAYS = ("now_", "average_", "best_")
+
+
 def _state(model: keras.Model) -> list[Any]:
     return [*model.trainable_variables, *model.non_trainable_variables, *model.optimizer.variables]
+
+
+def _statistics(model: keras.Model) -> list[Any]:
+    """Means and variances that batch normalisation follows."""
+    norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable]
+    return [statistic for norm in norms for statistic in (norm.moving_mean, norm.moving_variance)]
+
+
+def _values(variables: list[Any]) -> list[NDArray[Any]]:
+    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
+
+
+def _assign(variables: list[Any], values: list[NDArray[Any]]) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
 
 
 def _schedule(learning_rate: float, steps: int, epochs: int) -> keras.optimizers.schedules.LearningRateSchedule:

@@ -41,16 +41,20 @@ class AffineSampler(layers.Layer):
     """The grid and the sampler of a spatial transformer (Jaderberg et al. 2015): bilinear, edges repeated.
 
     Called with maps (N, H, W, C) and the rows (N, 6) of affine matrices, which take places in the output to places in
-    the input, both in -1..1 over the maps' width and height. Differentiable in both.
+    the input, both in -1..1 over the maps' width and height. Differentiable in both. Places are computed in float32
+    whatever the precision of the maps: in half precision they would be pixels off.
     """
 
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(autocast=False, **kwargs)
+
     def call(self, maps: Any, matrices: Any) -> Any:
-        """Sample the maps; float of the same shape."""
+        """Sample the maps; of the same shape."""
+        maps, matrices = ops.cast(maps, "float32"), ops.cast(matrices, "float32")
         _, height, width, channels = maps.shape
         count = ops.shape(maps)[0]
         rows, columns = ops.meshgrid(ops.linspace(-1.0, 1.0, height), ops.linspace(-1.0, 1.0, width), indexing="ij")
-        places = ops.stack([columns, rows, ops.ones_like(rows)])
-        places = ops.cast(ops.reshape(places, (3, height * width)), maps.dtype)
+        places = ops.reshape(ops.stack([columns, rows, ops.ones_like(rows)]), (3, height * width))
         across, down = ops.unstack(ops.matmul(ops.reshape(matrices, (-1, 2, 3)), places), 2, axis=1)
         x = ops.clip((across + 1) * (width - 1) / 2, 0, width - 1)
         y = ops.clip((down + 1) * (height - 1) / 2, 0, height - 1)
@@ -64,7 +68,8 @@ class AffineSampler(layers.Layer):
         right, below = (x - left)[..., None], (y - top)[..., None]
         upper = at(0) * (1 - right) + at(1) * right
         lower = at(width) * (1 - right) + at(width + 1) * right
-        return ops.reshape(upper * (1 - below) + lower * below, (count, height, width, channels))
+        sampled = ops.reshape(upper * (1 - below) + lower * below, (count, height, width, channels))
+        return ops.cast(sampled, self.compute_dtype)
 
     def compute_output_shape(self, maps_shape: Any, matrices_shape: Any) -> Any:  # noqa: ARG002
         """The maps' own shape."""

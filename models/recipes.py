@@ -140,7 +140,7 @@ RECIPES: dict[str, Recipe] = {
     "lenet": Recipe("lenet", {"dropout": 0.2}),
     "reference": Recipe("multi_scale", {"dropout": 0.5}),
     "separable": Recipe("separable"),
-    "best": Recipe("residual", {"depth": 2}, ema=0.998, rendered=100, all_tracks=True),
+    "best": Recipe("residual", {"depth": 2}, ema=0.998, rendered=200, all_tracks=True),
     **{name: FINE_TUNED.updated(architecture=name) for name in BACKBONES},
 }
 """Recipes by name; `best` is the one whose results the README publishes."""

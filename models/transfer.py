@@ -12,7 +12,7 @@ import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 
-from models.fit import Examples, FitHistory, fit, predict_logits
+from models.fit import Examples, FitHistory, fit, predict_logits, read_history
 
 HEAD_LEARNING_RATE = 2e-3
 FEATURES = "features"
@@ -111,7 +111,7 @@ def fit_transfer(
         head_epochs: Epochs of the head alone, at a learning rate of `HEAD_LEARNING_RATE`; 0 leaves them out.
         trainable: Share of the layers with weights, from the top, that the second phase trains; the head always is.
         arguments: Of `models.fit.fit`: `epochs`, `learning_rate`, `augment`, ... are the second phase's. The head has
-            a checkpoint of its own beside `checkpoint`.
+            a checkpoint of its own beside `checkpoint`; `forget` removes both.
 
     Returns:
         Epochs of both phases, one after the other, as `on_epoch` is told of them.
@@ -122,8 +122,13 @@ def fit_transfer(
     """
     if not 0 <= trainable <= 1:
         raise ValueError(f"trainable {trainable}: give a share of the layers, from 0 to 1")
-    first = _fit_head(model, train, validation, head_epochs, arguments) if head_epochs else FitHistory()
-    told = arguments.get("on_epoch")
+    told, checkpoint = arguments.get("on_epoch"), arguments.get("checkpoint")
+    if not head_epochs:
+        first = FitHistory()
+    elif checkpoint and checkpoint.exists() and _head_checkpoint(checkpoint).exists():
+        first = _told(read_history(_head_checkpoint(checkpoint)), told)  # its weights are in the later checkpoint
+    else:
+        first = _fit_head(model, train, validation, head_epochs, arguments)
     if told:
         arguments["on_epoch"] = lambda epoch, numbers: told(len(first.epochs) + epoch, numbers)
     freeze(model, trainable)
@@ -132,6 +137,12 @@ def fit_transfer(
     finally:
         freeze(model, 1.0)
     return FitHistory([*first.epochs, *second.epochs], len(first.epochs) + second.best_epoch)
+
+
+def forget(checkpoint: Path) -> None:
+    """Remove all files of a training with this checkpoint, so that the next one begins anew."""
+    for path in (checkpoint, _head_checkpoint(checkpoint)):
+        path.unlink(missing_ok=True)
 
 
 def freeze(model: keras.Model, trainable: float) -> None:
@@ -194,6 +205,17 @@ def _with_quick_statistics(model: keras.Model) -> keras.Model:
     return model
 
 
+def _head_checkpoint(checkpoint: Path) -> Path:
+    return checkpoint.with_stem(f"{checkpoint.stem}-head")
+
+
+def _told(history: FitHistory, on_epoch: Callable[[int, dict[str, float]], None] | None) -> FitHistory:
+    for epoch, numbers in enumerate(history.epochs):
+        if on_epoch:
+            on_epoch(epoch, numbers)
+    return history
+
+
 def _fit_head(
     model: keras.Model,
     train: Examples,
@@ -211,7 +233,7 @@ def _fit_head(
         "augment": None,
         "epochs": epochs,
         "learning_rate": HEAD_LEARNING_RATE,
-        "checkpoint": checkpoint and checkpoint.with_stem(f"{checkpoint.stem}-head"),
+        "checkpoint": checkpoint and _head_checkpoint(checkpoint),
     }
 
     def pooled_features(examples: Examples) -> Examples:
@@ -249,7 +271,7 @@ def _download(name: str, side: int) -> list[NDArray[np.float32]]:
     try:
         base = BACKBONES[name].make(weights="imagenet", include_top=False, input_shape=(side, side, 3))
     except Exception as error:  # Keras raises bare exceptions for whatever the network did
-        reason = str(error).splitlines()[0]
+        reason = _first_line(error)
         raise ValueError(
             f"imagenet: the weights of {name} cannot be downloaded ({reason}); give --weights PATH"
         ) from error
@@ -266,10 +288,14 @@ def _load(base: keras.Model, name: str, path: Path) -> None:
             warnings.simplefilter("ignore")  # of groups that Keras skips: the count tells
             base.load_weights(path)
     except Exception as error:  # Keras and HDF5 raise what they will on files that do not fit
-        reason = str(error).strip().splitlines()[0]
+        reason = _first_line(error)
         raise ValueError(f"{path}: not the weights of {name} ({reason}); {remedy}") from error
     if arrays not in (None, len(base.weights)):  # Keras leaves unread what it does not know
         raise ValueError(f"{path}: holds {arrays} arrays, {name} has {len(base.weights)}; {remedy}")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _count_arrays(path: Path) -> int | None:

@@ -223,12 +223,13 @@ def _strategy(name: str) -> Any:
 
 def _checkpoint(settings: TrainSettings, recipe: Recipe, dataset: SignDataset, precision: str) -> Path:
     """The file of this very training under --output; without --resume what it holds is forgotten."""
+    from models.transfer import forget
     from pipelines.training import checkpoint_name
 
     given = (settings.seed, settings.size, settings.limit, settings.weights, dataset.digest, precision)
     path = settings.output / checkpoint_name(recipe, *given)
     if not settings.resume:
-        path.unlink(missing_ok=True)
+        forget(path)
     return path
 
 

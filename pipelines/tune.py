@@ -317,6 +317,7 @@ def retrain_champion(
     Raises:
         InputError: the training diverged.
     """
+    from models.transfer import forget
     from pipelines import outcome
     from pipelines.spaces import recipe_at
     from pipelines.training import Trained, checkpoint_name, examples, resolve_precision, train_network
@@ -328,7 +329,7 @@ def retrain_champion(
     limit, epochs = settings.champion_limit, settings.epochs
     checkpoint = folder / checkpoint_name(recipe, seed, limit, settings.weights, dataset.digest, precision)
     if not settings.resume:
-        checkpoint.unlink(missing_ok=True)
+        forget(checkpoint)
     run.log_params({"recipe": recipe, "data_digest": dataset.digest})
     train, validation = examples(recipe, splits, dataset)
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from models.cnn import NETWORKS, Style, residual
+from models.neuron_load import _activations
 
 
 @pytest.fixture(scope="module")
@@ -111,16 +112,45 @@ def test_width_and_depth_make_a_network_larger(name: str) -> None:
     assert 2 * plain < wide < 5 * plain
 
 
-@pytest.mark.parametrize(
-    ("kind", "dropped"), [("unit", {"Dropout"}), ("gaussian", {"GaussianDropout"}), ("spatial", {"SpatialDropout2D"})]
-)
-def test_dropout_is_of_the_kind_and_rate_asked_for(kind: str, dropped: set[str]) -> None:
-    network = residual(5, 16, Style(dropout=0.3, dropout_kind=kind))  # type: ignore[arg-type]
-    layers = [layer for layer in network.layers if "Dropout" in type(layer).__name__]
-    assert dropped <= {type(layer).__name__ for layer in layers}
-    assert {layer.rate for layer in layers} <= {0.3, 0.15}
-    head = layers[-1]
-    assert head.rate == 0.3
+def dropouts(name: str, **options: object) -> list[tuple[str, float, int]]:
+    """Kind, rate and number of axes of what each layer of dropout drops."""
+    network = NETWORKS[name](5, 16, Style(**options))  # type: ignore[arg-type]
+    found = [layer for layer in network.layers if "Dropout" in type(layer).__name__]
+    return [(type(layer).__name__, pytest.approx(layer.rate), len(layer.output.shape)) for layer in found]
+
+
+KINDS = {"unit": "Dropout", "gaussian": "GaussianDropout", "spatial": "SpatialDropout2D"}
+UNITS, MAPS = {"lenet": 3, "residual": 2, "separable": 2}, {"lenet": 2, "residual": 4, "separable": 4}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", UNITS)
+def test_dropout_is_of_one_kind_and_rate(name: str, kind: str) -> None:
+    axes, count = (4, MAPS[name]) if kind == "spatial" else (2, UNITS[name])
+    assert dropouts(name, dropout=0.3, dropout_kind=kind) == [(KINDS[kind], 0.3, axes)] * count
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_reference_drops_as_published_at_a_rate_of_a_half(kind: str) -> None:
+    units = [] if kind == "spatial" else [(KINDS[kind], 0.5, 2)] * 2
+    expected = [(KINDS[kind], rate, 4) for rate in (0.1, 0.2, 0.3)]
+    assert dropouts("multi_scale", dropout=0.5, dropout_kind=kind) == expected + units
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_dropout_of_zero_drops_nothing(name: str, kind: str) -> None:
+    network = NETWORKS[name](5, 16, Style(dropout=0, dropout_kind=kind, norm="none"))  # type: ignore[arg-type]
+    images = np.random.default_rng(3).uniform(0, 255, (2, 16, 16, 3)).astype(np.float32)
+    np.testing.assert_allclose(network(images, training=True), network(images, training=False), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_names_do_not_depend_on_what_was_built_before(name: str) -> None:
+    networks = [NETWORKS[name](5, 16, Style(transformers=1, activation="elu")) for _ in range(2)]
+    assert networks[0].name == name
+    one, other = ([layer.name for layer in _activations(network)] for network in networks)
+    assert one == other == [f"activation_{number:02d}" for number in range(1, len(one) + 1)]
 
 
 def test_transformers_start_as_the_identity() -> None:

@@ -134,9 +134,9 @@ def test_augmentation_sees_each_image_once_an_epoch() -> None:
 
 
 def weights_by_epoch(**options: object) -> tuple[keras.Model, list[list[np.ndarray]]]:
-    """The trained weights, and the weights in training after each epoch of one step."""
+    """The trained weights, and after each epoch of one step the weights in training, statistics last."""
     model, steps = tiny(), []
-    count = len(model.trainable_variables)
+    count = len(model.weights)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "checkpoint.npz"
 
@@ -148,18 +148,23 @@ def weights_by_epoch(**options: object) -> tuple[keras.Model, list[list[np.ndarr
     return model, steps
 
 
+def ordered(model: keras.Model) -> list[keras.Variable]:
+    return [*model.trainable_weights, *model.non_trainable_weights]
+
+
 def test_without_validation_the_last_epoch_is_kept() -> None:
     model, steps = weights_by_epoch()
-    for variable, last in zip(model.trainable_variables, steps[-1], strict=True):
+    for variable, last in zip(ordered(model), steps[-1], strict=True):
         np.testing.assert_array_equal(variable.numpy(), last)
 
 
-def test_a_moving_average_of_the_weights_is_kept() -> None:
+def test_a_moving_average_of_weights_and_statistics_is_kept() -> None:
     model, steps = weights_by_epoch(ema=0.7)
     average = steps[0]
     for weights in steps[1:]:
         average = [0.7 * kept + 0.3 * now for kept, now in zip(average, weights, strict=True)]
-    for variable, expected in zip(model.trainable_variables, average, strict=True):
+    assert any("moving" in variable.path for variable in model.non_trainable_weights)
+    for variable, expected in zip(ordered(model), average, strict=True):
         np.testing.assert_allclose(variable.numpy(), expected, rtol=1e-4, atol=1e-6)
     _, plain = weights_by_epoch()
     for one, other in zip(steps[-1], plain[-1], strict=True):

@@ -57,6 +57,17 @@ def test_the_matrix_has_the_gradient_of_finite_differences(images: np.ndarray) -
     assert gradient[:, 2].sum() == pytest.approx(float(slope), rel=0.05)
 
 
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_half_precision_samples_the_same_pixels(policy: str) -> None:
+    random = np.random.default_rng(4)
+    maps = random.integers(0, 9, (2, 64, 64, 3)).astype(np.float32)
+    matrices = (np.array(IDENTITY) + random.normal(0, 0.1, (2, 6))).astype(np.float32)
+    sampled = AffineSampler(dtype=policy)(maps, matrices)
+    assert sampled.dtype == policy.removeprefix("mixed_")
+    expected = keras.ops.convert_to_numpy(AffineSampler()(maps, matrices))
+    np.testing.assert_allclose(np.asarray(keras.ops.cast(sampled, "float32")), expected, atol=0.03)
+
+
 def test_local_contrast_forgets_light_and_contrast(images: np.ndarray) -> None:
     layer = LocalContrast(window=5)
     plain, changed = (keras.ops.convert_to_numpy(layer(x)) for x in (images, 3 * images + 7))

@@ -1,3 +1,4 @@
+import functools
 import os
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import tensorflow as tf
 from keras import layers
 
 from models.fit import Examples, FitHistory, training_twin
-from models.transfer import BACKBONES, Backbone, build_transfer, fit_transfer, fold_normalisation, freeze
+from models.transfer import BACKBONES, Backbone, build_transfer, fit_transfer, fold_normalisation, forget, freeze
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = {name: name for name in BACKBONES} | {"resnet50": "resnet", "efficientnet_v2_b0": "efficientnet_v2"}
@@ -107,9 +108,9 @@ def assert_same_features(model: keras.Model, reference: keras.Model, name: str) 
 
 @pytest.mark.parametrize("name", ALL)
 def test_is_the_network_of_keras_after_its_own_preprocessing(name: str, tmp_path: Path) -> None:
-    reference = BACKBONES[name].make(weights=None, include_top=False, input_shape=(80, 80, 3), pooling="avg")
+    reference = BACKBONES[name].make(weights=None, include_top=False, input_shape=(75, 75, 3), pooling="avg")
     stir(reference).save_weights(tmp_path / "w.weights.h5")
-    model = build_transfer(name, 5, 32, weights=str(tmp_path / "w.weights.h5"), image_size=80)
+    model = build_transfer(name, 5, 32, weights=str(tmp_path / "w.weights.h5"), image_size=75)
     assert_same_features(model, reference, name)
     assert not norms(model)
     assert model.output_shape == (None, 5)
@@ -151,9 +152,9 @@ def test_a_call_that_does_not_say_so_is_no_training(tiny: Callable[..., keras.Mo
     assert moved == {norm.name for norm in norms(model)}
 
 
-def test_the_gradient_reaches_every_weight_and_the_image() -> None:
-    model = build_transfer("mobilenet_v2", 5, 32, image_size=48)
-    images = tf.constant(IMAGES)
+def test_the_gradient_reaches_every_weight_and_the_image(tiny: Callable[..., keras.Model]) -> None:
+    model = tiny(pretrained=False)
+    images = tf.constant(IMAGES[:, :16, :16])
     with tf.GradientTape() as tape:
         tape.watch(images)
         loss = tf.reduce_sum(model(images, training=True)[:, 2])
@@ -162,14 +163,15 @@ def test_the_gradient_reaches_every_weight_and_the_image() -> None:
     assert np.abs(gradients[0]).max() > 0
 
 
-def test_the_training_twin_computes_the_same_and_keeps_what_is_frozen() -> None:
-    model = stir(build_transfer("mobilenet_v2", 5, 32, image_size=64))
+def test_the_training_twin_computes_the_same_and_keeps_what_is_frozen(tiny: Callable[..., keras.Model]) -> None:
+    model = stir(tiny(pretrained=False))
     freeze(model, 0.5)
     twin = training_twin(model, "float32")
-    np.testing.assert_allclose(twin(IMAGES), model(IMAGES), rtol=1e-3, atol=1e-3)
+    images = IMAGES[:, :16, :16]
+    np.testing.assert_allclose(twin(images), model(images), rtol=1e-3, atol=1e-3)
     assert [layer.trainable for layer in twin.layers] == [layer.trainable for layer in model.layers]
     before = weights_of(twin)
-    twin(IMAGES, training=True)  # statistics move where layers are trained alone
+    twin(images, training=True)  # statistics move where layers are trained alone
     moved = {name for name, values in weights_of(twin).items() if not same(values, before[name])}
     assert moved == {norm.name for norm in norms(model) if norm.trainable}
 
@@ -183,7 +185,7 @@ def test_folding_changes_no_answer(tiny: Callable[..., keras.Model]) -> None:
     np.testing.assert_allclose(folded(images), model(images), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize(("share", "count"), [(0.0, 0), (0.34, 1), (0.5, 2), (1.0, 3)])
+@pytest.mark.parametrize(("share", "count"), [(0.0, 0), (0.34, 1), (1.0, 3)])
 def test_a_share_of_the_layers_is_trained_from_the_top(
     tiny: Callable[..., keras.Model], share: float, count: int
 ) -> None:
@@ -229,26 +231,45 @@ def test_from_random_weights_normalisation_learns_its_statistics(tiny: Callable[
     assert all(np.abs(norm.moving_mean - was).max() > 0.01 for norm, was in zip(norms(model), before, strict=True))
 
 
-@pytest.mark.parametrize("last", [0, 3])
-def test_an_interrupted_training_continues_in_either_phase(
-    tiny: Callable[..., keras.Model], tmp_path: Path, last: int
-) -> None:
-    whole, stopped, continued = tiny(), tiny(), tiny()
+def test_an_interrupted_training_continues_in_either_phase(tiny: Callable[..., keras.Model], tmp_path: Path) -> None:
+    whole, continued = tiny(), tiny()
     expected = fit_tiny(whole)
+    file, told = tmp_path / "checkpoint.npz", []
 
-    def interrupt(epoch: int, _: dict[str, float]) -> None:
+    def interrupt(last: int, epoch: int, _: dict[str, float]) -> None:
         if epoch == last:
             raise KeyboardInterrupt
 
-    file = tmp_path / "checkpoint.npz"
-    with pytest.raises(KeyboardInterrupt):
-        fit_tiny(stopped, checkpoint=file, on_epoch=interrupt)
-    told: list[int] = []
+    for last in (0, 3):  # one of the head, one of all
+        with pytest.raises(KeyboardInterrupt):
+            fit_tiny(tiny(), checkpoint=file, on_epoch=functools.partial(interrupt, last))
     history = fit_tiny(continued, checkpoint=file, on_epoch=lambda epoch, _: told.append(epoch))
     assert told == [0, 1, 2, 3, 4]
     assert history.best_epoch == expected.best_epoch
     for one, other in zip(whole.get_weights(), continued.get_weights(), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
+
+
+def test_the_second_phase_continues_without_computing_the_features_again(
+    tiny: Callable[..., keras.Model], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "checkpoint.npz"
+    first = fit_tiny(tiny(), checkpoint=file)
+    monkeypatch.setattr("models.transfer.predict_logits", None)
+    model, told = tiny(), []
+    again = fit_tiny(model, checkpoint=file, on_epoch=lambda epoch, numbers: told.append((epoch, numbers)))
+    assert again == first
+    assert told == list(enumerate(first.epochs))
+
+
+def test_a_training_that_is_forgotten_begins_anew(tiny: Callable[..., keras.Model], tmp_path: Path) -> None:
+    file, other = tmp_path / "checkpoint.npz", tmp_path / "checkpoint-other.npz"
+    other.touch()
+    fit_tiny(tiny(), epochs=1, head_epochs=1, checkpoint=file)
+    assert len(list(tmp_path.glob("*.npz"))) == 3
+    for _ in range(2):  # of what is not there nothing is to be forgotten
+        forget(file)
+        assert list(tmp_path.glob("*.npz")) == [other]
 
 
 def test_without_validation_the_last_epoch_is_kept(tiny: Callable[..., keras.Model]) -> None:
@@ -284,6 +305,15 @@ def test_no_network_for_imagenet_names_the_remedy(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(BACKBONES, "far", Backbone(make_tiny, 1.0, 0.0))
     monkeypatch.setattr("models.transfer.BACKBONES", {"far": _split(BACKBONES["far"], unreachable)})
     with pytest.raises(ValueError, match=r"^imagenet: .*far cannot be downloaded \(URL.*\); give --weights PATH$"):
+        build_transfer("far", 5, 32, weights="imagenet", image_size=32)
+
+
+def test_an_error_without_a_message_is_called_by_its_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent(**_: Any) -> keras.Model:
+        raise TimeoutError
+
+    monkeypatch.setitem(BACKBONES, "far", _split(Backbone(make_tiny, 1.0, 0.0), silent))
+    with pytest.raises(ValueError, match=r"cannot be downloaded \(TimeoutError\); give --weights PATH$"):
         build_transfer("far", 5, 32, weights="imagenet", image_size=32)
 
 
