@@ -226,7 +226,7 @@ def test_both_phases_learn_and_are_told_of_in_one_history(tiny: Callable[..., ke
 def test_from_random_weights_normalisation_learns_its_statistics(tiny: Callable[..., keras.Model]) -> None:
     model = tiny(pretrained=False)
     assert len(norms(model)) == 3
-    before = [np.array(norm.moving_mean) for norm in norms(model)]
+    before = [norm.moving_mean.numpy() for norm in norms(model)]
     assert fit_tiny(model, head_epochs=0, epochs=5).best_f1_macro > 0.9
     assert all(np.abs(norm.moving_mean - was).max() > 0.01 for norm, was in zip(norms(model), before, strict=True))
 
