@@ -57,6 +57,11 @@ class Outcome:
         return best if best > float("-inf") else None
 
     @property
+    def wrong(self) -> int:
+        """Test images that it gets wrong."""
+        return int((self.logits.argmax(axis=1) != self.test.label).sum())
+
+    @property
     def training_seconds(self) -> float:
         """Time of all epochs."""
         return round(sum(epoch["seconds"] for epoch in self.history.epochs), 1)
@@ -140,7 +145,7 @@ def write_files(outcome: Outcome, class_names: tuple[str, ...], folder: Path) ->
 def _about(outcome: Outcome) -> dict[str, Any]:
     return {
         "test_images": len(outcome.test),
-        "wrong": int((outcome.logits.argmax(axis=1) != outcome.test.label).sum()),
+        "wrong": outcome.wrong,
         "parameters": outcome.model.count_params(),
         "epochs": len(outcome.history.epochs),
         "best_epoch": outcome.history.best_epoch,

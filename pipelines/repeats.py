@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    import keras
     import pandas as pd
 
     from pipelines.outcome import Outcome
@@ -44,7 +45,8 @@ def join(
     from pipelines.tables import write_tables
 
     seeds = repeats_table(outcomes)
-    together = together_table(list(outcomes.values()), views)
+    joined = ensemble([found.model for found in outcomes.values()])
+    together = together_table(list(outcomes.values()), views, joined)
     mean, low, high = t_interval(seeds["accuracy"].to_numpy())
     kept = max(outcomes.values(), key=lambda found: found.history.best_f1_macro)
     metrics = {
@@ -55,7 +57,7 @@ def join(
     }
     files = outcome.write_files(kept, dataset.class_names, folder)
     files += write_tables({"repeats.csv": seeds, "together.csv": together}, folder)
-    files.append(outcome.save_model(ensemble([found.model for found in outcomes.values()]), folder / "ensemble.keras"))
+    files.append(outcome.save_model(joined, folder / "ensemble.keras"))
     outcome.log_outcome(run, kept, dataset, splits, files, register=register)
     return Results(
         params={"data": dataset.name, "digest": dataset.digest, "parameters": kept.model.count_params()},
@@ -75,7 +77,7 @@ def repeats_table(outcomes: Mapping[int, Outcome]) -> pd.DataFrame:
                 "seed": seed,
                 "accuracy": found.scores.accuracy,
                 "f1_macro": found.scores.f1_macro,
-                "wrong": int((found.logits.argmax(axis=1) != found.test.label).sum()),
+                "wrong": found.wrong,
                 "validation_f1_macro": found.validation_f1_macro,
                 "seconds": found.training_seconds,
             }
@@ -84,27 +86,30 @@ def repeats_table(outcomes: Mapping[int, Outcome]) -> pd.DataFrame:
     )
 
 
-def together_table(outcomes: Sequence[Outcome], views: int) -> pd.DataFrame:
-    """Accuracy of one network and of all, on an image and on several views of it, and the time that each takes.
+def together_table(outcomes: Sequence[Outcome], views: int, joined: keras.Model | None = None) -> pd.DataFrame:
+    """Accuracy of one network and of their ensemble, on an image and on several views of it, and the time of each.
 
+    `joined` is the ensemble, if there is one.
     Columns: networks, views, accuracy (of single networks: their mean), parameters, ms_per_image.
     """
     import pandas as pd
 
-    from models.ensemble import ensemble, predict_views
+    from models.ensemble import predict_views
 
     test = outcomes[0].test
-    joined = ensemble([found.model for found in outcomes])
+    groups = {1: [found.model for found in outcomes]}
+    if joined is not None:
+        groups[len(outcomes)] = [joined]
     rows = []
     for count in sorted({1, views}):
-        for models in ([found.model for found in outcomes], [joined])[: len(outcomes)]:
+        for networks, models in groups.items():
             accuracy = np.mean(
                 [np.mean(predict_views(model, test.image, count).argmax(axis=1) == test.label) for model in models]
             )
             some = test.image[:TIMED_IMAGES]
             rows.append(
                 {
-                    "networks": len(outcomes) if models == [joined] else 1,
+                    "networks": networks,
                     "views": count,
                     "accuracy": float(accuracy),
                     "parameters": models[0].count_params(),

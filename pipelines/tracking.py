@@ -97,6 +97,11 @@ class TrackedRun:
         return f"MLflow run  {self.run_id}\nMLflow UI   {look}"
 
 
+def curve_name(name: str) -> str:
+    """What MLflow calls a number of an epoch: `train/loss`, `validation/f1_macro`."""
+    return f"validation/{name.removeprefix('val_')}" if name.startswith("val_") else f"train/{name}"
+
+
 @contextmanager
 def open_run(name: str, settings: Settings) -> Iterator[TrackedRun]:
     """Open the run of an entry point: the one that `mlflow run` made, or a new one.

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from pipelines.entry import Results, Settings, entry_point
 from pipelines.errors import InputError
+from pipelines.tracking import curve_name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -208,7 +209,7 @@ def _on_epoch(run: TrackedRun, epoch: int, epochs: int, numbers: dict[str, float
         "epoch %2d of %d: loss %.4f, accuracy %.4f%s (%.0f s)",
         epoch + 1, epochs, numbers["loss"], numbers["accuracy"], validation, numbers["seconds"],
     )  # fmt: skip
-    run.log_metrics({_curve(name): value for name, value in numbers.items()}, step=epoch)
+    run.log_metrics({curve_name(name): value for name, value in numbers.items()}, step=epoch)
 
 
 def _strategy(name: str) -> Any:
@@ -231,10 +232,6 @@ def _checkpoint(settings: TrainSettings, recipe: Recipe, dataset: SignDataset, p
     if not settings.resume:
         forget(path)
     return path
-
-
-def _curve(name: str) -> str:
-    return f"validation/{name.removeprefix('val_')}" if name.startswith("val_") else f"train/{name}"
 
 
 def _options(text: str) -> dict[str, str]:

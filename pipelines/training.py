@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from pipelines.signs import SignDataset, Signs
 
 SPLITS = ("train", "validation", "test")
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)

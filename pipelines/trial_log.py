@@ -14,7 +14,7 @@ from ray.tune import Callback
 
 from pipelines.reports.figures import write_whole
 from pipelines.spaces import FAMILIES
-from pipelines.tracking import git_commit
+from pipelines.tracking import curve_name, git_commit
 from pipelines.trials import DIVERGED, FAILED, FINISHED, STOPPED
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class TrialLog(Callback):
             record.epochs[epoch] = dict(numbers)
             if epoch > record.logged:
                 record.logged = epoch
-                self._log(record, {_curve(name): value for name, value in numbers.items()}, step=epoch - 1)
+                self._log(record, {curve_name(name): value for name, value in numbers.items()}, step=epoch - 1)
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:  # noqa: ARG002
         """Close the run of a trial that ended, or was stopped by the scheduler."""
@@ -172,7 +172,7 @@ class TrialLog(Callback):
                 continue
             record.run_id = run.info.run_id
             client.set_tag(record.run_id, PARENT_TAG, search.parent_run_id)
-            history = client.get_metric_history(record.run_id, _curve("val_f1_macro"))
+            history = client.get_metric_history(record.run_id, curve_name("val_f1_macro"))
             record.logged = max((point.step + 1 for point in history), default=0)
             if record.status != RUNNING:  # a driver that looked for dead runs may have marked it
                 client.set_terminated(record.run_id, RUN_STATUS[record.status])
@@ -225,10 +225,6 @@ class TrialLog(Callback):
         import mlflow
 
         return mlflow.MlflowClient()
-
-
-def _curve(name: str) -> str:
-    return f"validation/{name.removeprefix('val_')}" if name.startswith("val_") else f"train/{name}"
 
 
 def _last_line(trial: Trial) -> str:

@@ -156,7 +156,7 @@ def _train(config: Mapping[str, Any], plan: Plan, data: SearchData, reporter: _R
     if share < 1:
         train = train.take(track_subset(train, share, seed=seed))
         recipe = of_as_many_steps(recipe, len(data.train) / len(train))
-    reporter.epochs = recipe.epochs + (recipe.head_epochs if recipe.pretrained else 0)
+    reporter.epochs = recipe.all_epochs
     if {"parameters", "latency"} & set(plan.objectives):
         network = recipe.build(data.classes, train.image.shape[1], weights=weights)
         reporter.known = measure_network(network, plan.objectives)
@@ -172,7 +172,8 @@ def _train(config: Mapping[str, Any], plan: Plan, data: SearchData, reporter: _R
         on_epoch=reporter.on_epoch,
     )
     reporter.measured = measure_trained(trained.model, plan, data.validation)
-    reporter.known.update({name: reporter.measured.pop(name) for name in ("threshold",) if name in plan.objectives})
+    if "threshold" in plan.objectives:
+        reporter.known["threshold"] = reporter.measured.pop("threshold")
     reporter.finish(trained.history)
 
 

@@ -13,6 +13,7 @@ from pydantic import Field, field_validator
 
 from pipelines.entry import Results, Settings, entry_point
 from pipelines.errors import InputError
+from pipelines.tracking import curve_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -335,7 +336,7 @@ def retrain_champion(
 
     def on_epoch(epoch: int, numbers: dict[str, float]) -> None:
         logger.info("the best on all tracks, epoch %d of %d: loss %.4f", epoch + 1, epochs, numbers["loss"])
-        run.log_metrics({f"train/{name}": value for name, value in numbers.items()}, step=epoch)
+        run.log_metrics({curve_name(name): value for name, value in numbers.items()}, step=epoch)
 
     try:
         trained: Trained = train_network(
