@@ -132,7 +132,15 @@ class Recipe:
 _FIELDS = {part.name for part in fields(Recipe)} - {"options"}
 
 FINE_TUNED = Recipe(
-    "mobilenet_v2", {"image_size": 96}, epochs=10, batch_size=64, learning_rate=5e-4, ema=0.99, head_epochs=10
+    "mobilenet_v2",
+    {"image_size": 96},
+    epochs=8,
+    batch_size=64,
+    learning_rate=5e-4,
+    ema=0.99,
+    rendered=200,
+    all_tracks=True,
+    head_epochs=10,
 )
 
 RECIPES: dict[str, Recipe] = {
