@@ -11,6 +11,7 @@ def load_tensorflow() -> None:
         import tensorflow as tf
 
         tf.config.list_physical_devices()
+    tf.get_logger().setLevel("ERROR")  # it warns of many traced functions: each layer that is measured has its own
 
 
 @contextmanager

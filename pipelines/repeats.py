@@ -6,9 +6,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import stats
 
 from pipelines.entry import Results
+from pipelines.intervals import t_interval
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -47,7 +47,7 @@ def join(
     seeds = repeats_table(outcomes)
     joined = ensemble([found.model for found in outcomes.values()])
     together = together_table(list(outcomes.values()), views, joined)
-    mean, low, high = t_interval(seeds["accuracy"].to_numpy())
+    mean, low, high = t_interval(seeds["accuracy"])
     kept = max(outcomes.values(), key=lambda found: found.history.best_f1_macro)
     metrics = {
         **kept.metrics(),
@@ -117,20 +117,6 @@ def together_table(outcomes: Sequence[Outcome], views: int, joined: keras.Model 
                 }
             )
     return pd.DataFrame(rows)
-
-
-def t_interval(values: np.ndarray[Any, Any], confidence: float = 0.95) -> tuple[float, float, float]:
-    """Mean of independent values, and its interval by Student's t; infinite for a single value.
-
-    Args:
-        values: (n,).
-        confidence: Of the interval.
-    """
-    mean = float(np.mean(values))
-    if len(values) < 2:
-        return mean, float("-inf"), float("inf")
-    half = stats.t.ppf((1 + confidence) / 2, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
-    return mean, float(mean - half), float(mean + half)
 
 
 def _seconds(call: Callable[..., Any], *arguments: Any) -> float:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata, t
+from scipy.stats import rankdata
 
 from noise.registry import disturb
 from pipelines.analysis import CLEAN
 from pipelines.errors import InputError
 from pipelines.failures.rows import threshold_of
+from pipelines.intervals import t_interval
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -173,8 +174,8 @@ def summarise_moves(moves: pd.DataFrame) -> pd.DataFrame:
         every[name] = pd.Categorical(every[name], list(dict.fromkeys(moves[name])))  # which keeps their order
     rows = []
     for key, part in every.groupby(["noise", "level", "level_index", "method", "outcome"], observed=True):
-        correlation = mean_and_interval(part["rank_correlation"].dropna().to_numpy())
-        centre = mean_and_interval(part["centre_shift"].dropna().to_numpy())
+        correlation = t_interval(part["rank_correlation"].dropna())
+        centre = t_interval(part["centre_shift"].dropna())
         rows.append([*key, *correlation, *centre, part["rank_correlation"].isna().mean(), len(part)])
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -354,14 +355,3 @@ def _centres(maps: Maps) -> Floats:
     total = maps.sum(axis=(1, 2), dtype=np.float64)
     rows, columns = (np.arange(size, dtype=np.float64) for size in maps.shape[1:])
     return np.asarray(np.stack([maps.sum(axis=2) @ rows, maps.sum(axis=1) @ columns], axis=1) / total[:, None])
-
-
-def mean_and_interval(values: Floats) -> tuple[float, float, float]:
-    """The mean and its 95% interval by Student's t; NaN for want of values."""
-    if not len(values):
-        return np.nan, np.nan, np.nan
-    mean = float(values.mean())
-    if len(values) == 1:
-        return mean, np.nan, np.nan
-    half = float(t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
-    return mean, mean - half, mean + half

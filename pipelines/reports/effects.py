@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.lines import Line2D
-from scipy.special import stdtrit
 
+from pipelines.intervals import t_interval
 from pipelines.reports.figures import BEGINS, CURVE, FAILS, new_figure, short_name, styled
 from pipelines.reports.scales import Scale, is_numeric, scale_of, short_number, spoken_name
 from pipelines.reports.visibility import PALETTE
@@ -52,14 +52,11 @@ def effects(trials: pd.DataFrame, parameters: Sequence[str], metric: str, *, con
     Returns:
         A row a combination: the parameters, mean, low, high (NaN for a single trial), trials.
     """
-    groups = trials.dropna(subset=[metric]).groupby(list(parameters))[metric]
-    table = groups.agg(mean="mean", deviation="std", trials="count").reset_index()
-    half = (
-        stdtrit(np.maximum(table["trials"] - 1, 1), (1 + confidence) / 2)
-        * table["deviation"]
-        / np.sqrt(table["trials"])
-    )
-    return table.assign(low=table["mean"] - half, high=table["mean"] + half).drop(columns="deviation")
+    rows = [
+        [*key, *t_interval(values, confidence), len(values)]
+        for key, values in trials.dropna(subset=[metric]).groupby(list(parameters))[metric]
+    ]
+    return pd.DataFrame(rows, columns=[*parameters, "mean", "low", "high", "trials"])
 
 
 def effects_figure(trials: pd.DataFrame, varying: Sequence[str]) -> Figure:

@@ -11,9 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
+from pipelines.intervals import t_interval
 from pipelines.reports.figures import BEGINS, CURVE, FAILS, INK, MUTED, RULE, WRONG, new_figure, short_name, styled
 from pipelines.reports.summary import NoiseSummary, number, percent, spoken
-from pipelines.saliency import OTHER, Example, before_failure, mean_and_interval
+from pipelines.saliency import OTHER, Example, before_failure
 
 METHOD_NAMES = {
     "gradient": "gradient",
@@ -184,7 +185,7 @@ def saliency_caption(shifts: pd.DataFrame) -> str:
         return f"No image of the sample fails between two tested levels. {floor}"
     stays, fails = (float(np.average(fates[fate], weights=fates["n"])) for fate in ("right_next", "wrong_next"))
     lost = (fates["right_next"] - fates["wrong_next"]).to_numpy(float)
-    mean, low, high = mean_and_interval(lost)
+    mean, low, high = t_interval(lost)
     interval = f" [{low:.2f}, {high:.2f}] over {len(lost)} noises" if np.isfinite(low) else ""
     verdict = "moves before the answer does" if low > 0 else "does not clearly move before the answer does"
     return (

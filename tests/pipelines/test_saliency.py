@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import spearmanr, ttest_1samp
+from scipy.stats import spearmanr
 
 from models.saliency import METHODS
 from noise.levels import make_grid
@@ -17,7 +17,6 @@ from pipelines.saliency import (
     before_failure,
     explain_grid,
     map_shifts,
-    mean_and_interval,
     read_methods,
     summarise_moves,
 )
@@ -56,14 +55,6 @@ def test_rank_correlation_is_scipys_with_ties():
     before, after = RANDOM.integers(0, 4, (2, 5, 8, 8)).astype(np.float32)
     expected = [spearmanr(a.ravel(), b.ravel()).statistic for a, b in zip(before, after, strict=True)]
     np.testing.assert_allclose(map_shifts(before, after)[0], expected)
-
-
-def test_an_interval_is_students():
-    values = RANDOM.normal(size=12)
-    expected = ttest_1samp(values, 0).confidence_interval()
-    np.testing.assert_allclose(mean_and_interval(values), (values.mean(), expected.low, expected.high))
-    assert np.isnan(mean_and_interval(values[:1])[1])
-    assert np.isnan(mean_and_interval(values[:0])).all()
 
 
 def test_outcomes_look_one_level_ahead():

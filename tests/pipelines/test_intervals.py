@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pipelines.repeats import t_interval
+from pipelines.intervals import t_interval
 
 
 def test_the_interval_is_students() -> None:
@@ -13,8 +13,12 @@ def test_the_interval_is_students() -> None:
 
 
 def test_a_single_value_says_nothing_of_others() -> None:
-    assert t_interval(np.array([0.9])) == (pytest.approx(0.9), float("-inf"), float("inf"))
+    assert t_interval(np.array([0.9])) == pytest.approx((0.9, np.nan, np.nan), nan_ok=True)
 
 
 def test_equal_values_leave_no_doubt() -> None:
     assert t_interval(np.array([0.5, 0.5])) == pytest.approx((0.5, 0.5, 0.5))
+
+
+def test_no_value_says_nothing() -> None:
+    assert np.isnan(t_interval([])).all()

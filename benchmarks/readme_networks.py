@@ -1,0 +1,144 @@
+"""What README.md says of the networks: how well each classifies, and which stands which noise better."""
+
+import json
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from scipy.stats import binomtest
+
+RESULTS = Path(__file__).resolve().parents[1] / "results" / "gtsrb"
+NETWORKS = {
+    "default": "small residual",
+    "reference": "multi-scale of Sermanet and LeCun, as navoshta/traffic-signs",
+    "best": "deeper residual, drawn signs beside the photographs, all tracks, moving average of the weights",
+    "mobilenet_v2": "ImageNet weights, fine-tuned at 96 x 96",
+}
+PUBLISHED = (
+    "Published, on all 12,630 test images: 99.85% an ensemble with drawn signs (Lopes da Silva and Fernandes 2022), "
+    "99.71% the best single network (Arcos-García 2018), 99.46% a committee (Cireşan 2012), 99.33% navoshta, 98.73% "
+    "MobileNetV2 at 224 x 224, 98.84% people. Ours are on the half of them that we hold."
+)
+
+
+def networks() -> str:
+    """The table of test accuracies, with what seeds, ensembles and views are worth."""
+    rows = [_network(name) for name in NETWORKS if (RESULTS / folder(name) / "scores.json").exists()]
+    return (
+        "**Networks** (`train --network NAME`; 32 x 32 test images, never chosen by them; intervals of one network "
+        "are Wilson's, conditional on these images, of several seeds Student's t).\n\n"
+        "| network | parameters | test accuracy [95%] | wrong of 6,315 | macro-F1 | minutes on 2 cores |\n"
+        "| --- | --- | --- | --- | --- | --- |\n" + "\n".join(rows) + f"\n\n{PUBLISHED}" + _together()
+    )
+
+
+def folder(name: str) -> str:
+    """Where the results of training a network are, in results/gtsrb."""
+    return "train" if name == "default" else f"networks/{name}"
+
+
+def _network(name: str) -> str:
+    place = RESULTS / folder(name)
+    scores: dict[str, Any] = json.loads((place / "scores.json").read_text())
+    repeats = place / "repeats.csv"
+    if repeats.exists():
+        seeds = pd.read_csv(repeats)
+        metrics = json.loads((place / "results.json").read_text())["metrics"]
+        mean, low, high = (metrics[f"repeats/accuracy{end}"] for end in ("", "_low", "_high"))
+        wrong = ", ".join(str(count) for count in seeds["wrong"])
+        minutes = seeds["seconds"].mean() / 60
+        f1, what = seeds["f1_macro"].mean(), f"mean of {len(seeds)} seeds"
+    else:
+        wrong, minutes, f1 = str(scores["wrong"]), scores["training_seconds"] / 60, scores["f1_macro"]
+        tested = binomtest(scores["test_images"] - scores["wrong"], scores["test_images"])
+        mean, (low, high) = scores["accuracy"], tested.proportion_ci(method="wilson")
+        what = "one seed"
+    return (
+        f"| `{name}`: {NETWORKS[name]} | {scores['parameters'] / 1e6:.2f} million | "
+        f"{mean:.2%} [{low:.2%}, {high:.2%}], {what} | {wrong} | {f1:.4f} | {minutes:.0f} |"
+    )
+
+
+def _together() -> str:
+    table = RESULTS / folder("best") / "together.csv"
+    if not table.exists():
+        return ""
+    said = [
+        f"{'one network' if row['networks'] == 1 else str(row['networks']) + ' together'} on {row['views']} "
+        f"view{'s' * (row['views'] > 1)} of an image {row['accuracy']:.2%} ({row['ms_per_image']:.2f} ms)"
+        for row in pd.read_csv(table).to_dict("records")
+    ]
+    return f" Ensembles and views of `best`: {'; '.join(said)}."
+
+
+@dataclass(frozen=True)
+class Fails:
+    """Where a network fails under a noise, with its interval; `reached` where that is within the tested range."""
+
+    threshold: float
+    low: float
+    high: float
+    reached: bool
+    unit: str
+
+    def above(self, other: "Fails") -> bool:
+        """Whether the threshold is above another with intervals apart."""
+        return other.reached and self.low > other.high
+
+
+def robustness() -> str:
+    """The thresholds of the networks side by side, and a sentence of which stands what better."""
+    grids = {name: _thresholds(name) for name in NETWORKS if (RESULTS / folder(name) / "thresholds.csv").exists()}
+    first = next(iter(grids.values()))
+    lines = []
+    for noise in first:
+        cells = [
+            _cell(grid[noise], [own[noise] for own in grids.values() if own is not grid]) for grid in grids.values()
+        ]
+        lines.append(f"| {_spoken(noise)} | {' | '.join(cells)} | {first[noise].unit} |")
+    return (
+        f"**Which network stands what** (`noise_grid`, preset `standard`, noise added at 32 x 32, 1,000 test images; "
+        f"the level at which accuracy is halved). {_verdicts(grids)} Bold: above all others with intervals apart.\n\n"
+        f"| noise | {' | '.join(f'`{name}`' for name in grids)} | unit |\n"
+        f"| --- |{' --- |' * (len(grids) + 1)}\n" + "\n".join(lines)
+    )
+
+
+def _thresholds(name: str) -> dict[str, Fails]:
+    table = pd.read_csv(RESULTS / folder(name) / "thresholds.csv")
+    return {
+        str(row["noise"]): Fails(row["threshold"], row["low"], row["high"], row["censored"] != "above", row["unit"])
+        for row in table[table["criterion"] == "fails"].to_dict("records")
+    }
+
+
+def _cell(own: Fails, others: list[Fails]) -> str:
+    if not own.reached:
+        return "not reached"
+    text = f"{own.threshold:.3g} [{own.low:.3g}, {own.high:.3g}]"
+    return f"**{text}**" if all(own.above(other) for other in others) else text
+
+
+def _verdicts(grids: dict[str, dict[str, Fails]]) -> str:
+    said = []
+    for two, one in combinations(grids, 2):
+        more = {noise: grids[two][noise] for noise in grids[two] if grids[one][noise].above(grids[two][noise])}
+        less = {noise: grids[one][noise] for noise in grids[one] if grids[two][noise].above(grids[one][noise])}
+        said.append(
+            f"`{one}` stands more than `{two}` under {len(more)} of {len(grids[one])} noises"
+            f"{_most(grids[one], more)}, less under {len(less)}{_most(grids[two], less)}."
+        )
+    return " ".join(said)
+
+
+def _most(stronger: dict[str, Fails], weaker: dict[str, Fails]) -> str:
+    """The noises in which two networks differ most, by the ratio of their thresholds."""
+    ratios = {noise: stronger[noise].threshold / weaker[noise].threshold for noise in weaker if stronger[noise].reached}
+    largest = sorted(ratios, key=ratios.__getitem__, reverse=True)[:3]
+    return f" ({', '.join(f'{_spoken(noise)} {ratios[noise]:.1f} x' for noise in largest)})" if largest else ""
+
+
+def _spoken(noise: str) -> str:
+    return noise.replace("_", " ")
