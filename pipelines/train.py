@@ -11,6 +11,7 @@ from pydantic import Field
 
 from pipelines.entry import Results, Settings, entry_point
 from pipelines.errors import InputError
+from pipelines.options import read_options, reason
 from pipelines.tracking import curve_name
 
 if TYPE_CHECKING:
@@ -86,9 +87,10 @@ class TrainSettings(Settings):
             raise InputError(f"--network {self.network}: no such network; choose one of {', '.join(RECIPES)}")
         changes = self.model_dump(include=set(Recipe.__dataclass_fields__) - {"options"}, exclude_none=True)
         try:
-            return RECIPES[self.network].updated(**changes, **_options(self.options))
+            options = read_options(self.options, own=Recipe.__dataclass_fields__)
+            return RECIPES[self.network].updated(**changes, **options)
         except ValueError as error:
-            raise InputError(f"--network {self.network}, --options {self.options!r}: {_reason(error)}") from None
+            raise InputError(f"--network {self.network}, --options {self.options!r}: {reason(error)}") from None
 
     def initial_weights(self, recipe: Recipe) -> str | None:
         """What the network starts from: None for random weights."""
@@ -232,33 +234,6 @@ def _checkpoint(settings: TrainSettings, recipe: Recipe, dataset: SignDataset, p
     if not settings.resume:
         forget(path)
     return path
-
-
-def _options(text: str) -> dict[str, str]:
-    """Read NAME=VALUE[,...].
-
-    Raises:
-        ValueError: it is written otherwise, names something twice, or what has an option of its own.
-    """
-    from models.recipes import Recipe
-
-    pairs = [part.partition("=") for part in text.split(",") if part.strip()]
-    names = [name.strip() for name, _, _ in pairs]
-    if any(not sign for _, sign, _ in pairs) or len(set(names)) < len(names):
-        raise ValueError("write NAME=VALUE, each name once, with commas between")
-    for name in names:
-        if name in Recipe.__dataclass_fields__:
-            raise ValueError(f"{name} is not an option of the architecture; give --{name.replace('_', '-')}")
-    return {name: value.strip() for name, (_, _, value) in zip(names, pairs, strict=True)}
-
-
-def _reason(error: ValueError) -> str:
-    """One line of what is wrong, whether we or pydantic found it."""
-    from pydantic import ValidationError
-
-    if isinstance(error, ValidationError):
-        return "; ".join(f"{item['loc'][-1]} {item['input']!r}: {item['msg']}" for item in error.errors())
-    return str(error)
 
 
 if __name__ == "__main__":

@@ -206,7 +206,7 @@ def test_a_data_set_without_a_split_is_refused(
     [
         ({"network": "vgg"}, "--network vgg: no such network; choose one of default"),
         ({"options": "width"}, "--options 'width': write NAME=VALUE"),
-        ({"options": "epochs=3"}, "epochs is not an option of the architecture; give --epochs"),
+        ({"options": "epochs=3"}, "epochs does not go here; give --epochs"),
         ({"options": "width=1,width=2"}, "each name once"),
         ({"strategy": "mirrored"}, "--strategy mirrored: no GPU is visible here"),
         ({"options": "colour=red"}, "colour: residual has no such option; it has width"),
