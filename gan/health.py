@@ -1,0 +1,215 @@
+"""Whether a GAN still learns: four failures and the rules by which a series of measurements shows them.
+
+All but one rule look at medians over the last `WINDOW` records, so that one outlier, or two, decide nothing; a number
+that is not known, NaN, decides nothing either.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+WINDOW = 5
+"""Records, or reports on samples, over which a median is taken."""
+VANISHED = 0.01
+"""A generator's gradient is gone when it is below this share of the largest that it had."""
+NO_GRADIENT = 1e-5
+"""A generator's gradient is gone when it is below this, whatever it was; with a clipped critic it learns at 3e-4."""
+WON = 0.98
+"""A discriminator has won when it takes this share of the real and of the generated images for what they are."""
+DIVERGED = 1e3
+"""A loss has diverged when its size is above this."""
+WARM_UP = 2
+"""First reports on samples that say nothing: all images of an untrained generator are alike."""
+DUPLICATES = 0.5
+"""Samples have collapsed when this share of them has a near-duplicate."""
+UNEVEN = 0.5
+"""Samples have collapsed when the entropy of their classes is below this share of its maximum."""
+FORGOTTEN = 1 / 3
+"""Samples have collapsed when recall or coverage is below this share of the best that it was."""
+COVERED = 0.1
+"""Recall and coverage whose best is below this are those of a poor generator, and say nothing of a collapse."""
+NEAR = 8.0
+"""Root mean square difference of near-duplicates, in 0..255: of 630 real stop signs 2 % have one that near."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a training step measured, or the mean over some steps.
+
+    Attributes:
+        step: Steps done.
+        generator_loss: What the generator minimised.
+        discriminator_loss: What the discriminator minimised, penalties included.
+        generator_gradient: Euclidean norm of the loss's gradient over all weights of the generator.
+        discriminator_gradient: The same of the discriminator.
+        real_accuracy: Share of the real images that the discriminator took for real; NaN of a critic (WGAN).
+        fake_accuracy: Share of the generated images that it took for generated; NaN of a critic.
+    """
+
+    step: int
+    generator_loss: float
+    discriminator_loss: float
+    generator_gradient: float
+    discriminator_gradient: float
+    real_accuracy: float
+    fake_accuracy: float
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What a report on generated images measured; NaN where something was not.
+
+    Attributes:
+        step: Steps done.
+        classes: How many samples a classifier took for each of the classes asked for; empty where one was asked for.
+        recall: Share of the real images that lie among the samples (`gan.scores`).
+        coverage: Share of the real images that have a sample near.
+        duplicate_share: Share of the samples that have a near-duplicate, of `duplicate_share`.
+    """
+
+    step: int
+    classes: tuple[int, ...] = ()
+    recall: float = np.nan
+    coverage: float = np.nan
+    duplicate_share: float = np.nan
+
+
+def diagnose(records: Sequence[Record], samples: Sequence[Samples] = ()) -> dict[str, int]:
+    """Find what went wrong in a training, at its end or in its course.
+
+    Args:
+        records: In the order of their steps.
+        samples: In the order of their steps.
+
+    Returns:
+        The step at which the rule of each failure first held, by the failure's name, in the order of `RULES`.
+    """
+    found = {name: (records, rule(records)) for name, rule in RULES.items()} if records else {}
+    seen: dict[str, tuple[Sequence[Any], NDArray[np.bool_]]] = {**found}
+    if samples:
+        seen["mode_collapse"] = (samples, mode_collapse(samples))
+    return {name: int(series[int(np.argmax(holds))].step) for name, (series, holds) in seen.items() if holds.any()}
+
+
+def vanishing_gradient(records: Sequence[Record]) -> NDArray[np.bool_]:
+    """Where the generator learns nothing more: its gradient is below `VANISHED` of its largest, or `NO_GRADIENT`.
+
+    So it goes with the minimax loss and a discriminator that is sure (Arjovsky and Bottou 2017, section 2).
+    """
+    gradient = _median(records, "generator_gradient")
+    return (gradient < VANISHED * np.fmax.accumulate(gradient)) | (gradient < NO_GRADIENT)
+
+
+def discriminator_wins(records: Sequence[Record]) -> NDArray[np.bool_]:
+    """Where the discriminator tells nearly all images apart: both its accuracies are `WON` or more.
+
+    One alone says nothing, since a discriminator that calls all images real is right about all real ones.
+    """
+    return (_median(records, "real_accuracy") >= WON) & (_median(records, "fake_accuracy") >= WON)
+
+
+def diverged(records: Sequence[Record]) -> NDArray[np.bool_]:
+    """Where a loss is above `DIVERGED` in size; or, in a single record, a loss or a gradient is not finite."""
+    losses = ("generator_loss", "discriminator_loss")
+    holds = np.zeros(len(records), bool)
+    for name in losses:
+        holds |= np.abs(_median(records, name)) > DIVERGED
+    for name in (*losses, "generator_gradient", "discriminator_gradient"):
+        holds |= ~np.isfinite(_values(records, name))
+    return holds
+
+
+def mode_collapse(samples: Sequence[Samples]) -> NDArray[np.bool_]:
+    """Where the samples show little of what the real images show.
+
+    Any of: more than `DUPLICATES` of them have a near-duplicate; the entropy of their classes is below `UNEVEN` of
+    its maximum; recall or coverage is below `FORGOTTEN` of its best, that was `COVERED` or more. The first `WARM_UP`
+    reports do not count.
+    """
+    reports = samples[WARM_UP:]
+    entropy = np.array([_entropy(np.asarray(report.classes)) for report in reports], np.float64)
+    holds = (_median(reports, "duplicate_share") > DUPLICATES) | (_trailing_median(entropy) < UNEVEN)
+    for name in ("recall", "coverage"):
+        share = _median(reports, name)
+        best = np.fmax.accumulate(share)
+        holds |= (share < FORGOTTEN * best) & (best >= COVERED)
+    return np.concatenate([np.zeros(len(samples) - len(reports), bool), holds])
+
+
+RULES: dict[str, Callable[[Sequence[Record]], NDArray[np.bool_]]] = {
+    "vanishing_gradient": vanishing_gradient,
+    "discriminator_wins": discriminator_wins,
+    "diverged": diverged,
+}
+"""Rules on records by the name of the failure that they show; `mode_collapse` is the one on samples."""
+FAILURES = (*RULES, "mode_collapse")
+
+
+def class_entropy(labels: ArrayLike, classes: int) -> float:
+    """Entropy of the frequencies of labels (N,) over all classes, as a share of its maximum log(classes).
+
+    1: all classes are equally frequent; 0: there is one only.
+
+    Raises:
+        ValueError: No labels, fewer than two classes, or labels that are none of them.
+    """
+    labels = np.asarray(labels)
+    if classes < 2 or not labels.size or labels.min() < 0 or labels.max() >= classes:
+        raise ValueError(f"the entropy of classes needs labels in 0..{classes - 1}, of two classes or more")
+    return _entropy(np.bincount(labels, minlength=classes))
+
+
+def duplicate_share(samples: NDArray[Any], *, near: float = NEAR, block: int = 512) -> float:
+    """Share of samples that have another one near; it grows with their number, so compare equal numbers.
+
+    Args:
+        samples: (N, ...) images in 0..255, or features, which need a `near` of their own.
+        near: Root mean square difference below which two are near-duplicates.
+        block: Samples compared with all others at once: memory is of the order of N x block.
+
+    Raises:
+        ValueError: Fewer than two samples.
+    """
+    if len(samples) < 2:
+        raise ValueError(f"{len(samples)} samples: duplicates need two or more")
+    rows = samples.reshape(len(samples), -1).astype(np.float32)
+    rows -= rows.mean(axis=0)  # small numbers, since squares are subtracted
+    squares = np.einsum("nd,nd->n", rows, rows)
+    limit, found = near**2 * rows.shape[1], 0
+    for start in range(0, len(rows), block):
+        part = rows[start : start + block]
+        distances = squares[start : start + block, None] + squares - 2 * part @ rows.T
+        distances[np.arange(len(part)), start + np.arange(len(part))] = np.inf
+        found += int((distances.min(axis=1) < limit).sum())
+    return found / len(rows)
+
+
+def _entropy(counts: NDArray[Any]) -> float:
+    """Entropy of counts (K,) as a share of its maximum; NaN of fewer than two classes, or of no samples."""
+    if len(counts) < 2 or not counts.sum():
+        return np.nan
+    shares = counts[counts > 0] / counts.sum()
+    return float(-(shares * np.log(shares)).sum() / np.log(len(counts)))
+
+
+def _values(series: Sequence[Any], name: str) -> Floats:
+    return np.array([getattr(entry, name) for entry in series], np.float64)
+
+
+def _median(series: Sequence[Any], name: str) -> Floats:
+    return _trailing_median(_values(series, name))
+
+
+def _trailing_median(values: Floats) -> Floats:
+    """Median (N,) of each value and the `WINDOW - 1` before it that are known; NaN where there are fewer."""
+    known = np.flatnonzero(~np.isnan(values))
+    medians = np.full(len(values), np.nan)
+    if len(known) >= WINDOW:
+        windows = np.lib.stride_tricks.sliding_window_view(values[known], WINDOW)
+        medians[known[WINDOW - 1 :]] = np.median(windows, axis=1)
+    return medians
