@@ -10,6 +10,8 @@ from typing import Any
 import pandas as pd
 from scipy.stats import binomtest
 
+from benchmarks.readme_networks import networks
+
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "results"
 BEGIN, END = "<!-- results:begin (written by `python -m benchmarks.readme`) -->", "<!-- results:end -->"
@@ -29,7 +31,7 @@ def with_results(page: str) -> str:
 
 def section() -> str:
     """All figures as Markdown."""
-    return "\n\n".join([_grid(), _corruptions(), _training(), _rendered(), _coverage(), _speed()])
+    return "\n\n".join([_grid(), _corruptions(), networks(), _training(), _rendered(), _coverage(), _speed()])
 
 
 def _read(path: str) -> dict[str, Any]:

@@ -221,12 +221,12 @@ def summarise(outcome: Outcome, folder: Path) -> str:
     weakest = scores.per_class[scores.per_class["support"] > 0].nsmallest(3, "f1")
     seen = outcome.validation_f1_macro
     validation = f"; on validation {seen:.4f}" if seen is not None else ""
+    kept = f"best of {about['epochs']} epochs: {about['best_epoch'] + 1}" if seen is not None else "the last epoch"
     lines = [
         f"test accuracy {scores.accuracy:.2%} ({about['wrong']} of {about['test_images']} wrong), "
         f"macro-F1 {scores.f1_macro:.4f}{validation}, calibration error {scores.calibration_error:.4f}",
         "weakest classes: " + ", ".join(f"{row.class_name} (F1 {row.f1:.3f})" for row in weakest.itertuples()),
-        f"{about['parameters']:,} parameters, best of {about['epochs']} epochs: {about['best_epoch'] + 1}, "
-        f"{about['training_seconds']:.0f} s of training",
+        f"{about['parameters']:,} parameters, {kept}, {about['training_seconds']:.0f} s of training",
         f"model         {folder / MODEL_FILE}",
     ]
     return "\n".join(lines)

@@ -12,22 +12,71 @@ from typing import TYPE_CHECKING, Any
 from pipelines.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Set
+
     import numpy as np
 
     from models.recipes import Recipe
 
 SPACES = Path(__file__).with_name("search_spaces")
-FAMILIES = {"cnn": "default", "transfer": "mobilenet_v2"}
-"""The recipe whose values a family's trials have where the space says nothing."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """What tells the families apart in a search; the values here are those of classifiers.
+
+    Attributes:
+        network: The recipe whose values trials have where the space says nothing; empty: that of the search's tag.
+        objectives: What may be sought; by the first, epochs are compared.
+        mutable: What population based training may change: all else decides the state of a training.
+        columns: Numbers of each epoch by their name in the table of epochs.
+    """
+
+    network: str
+    objectives: tuple[str, ...] = ("f1_macro", "parameters", "latency", "threshold")
+    mutable: tuple[str, ...] = ("learning_rate", "weight_decay", "label_smoothing", "augmentation")
+    columns: tuple[tuple[str, str], ...] = (
+        ("f1_macro", "val_f1_macro"),
+        ("accuracy", "val_accuracy"),
+        ("loss", "loss"),
+        ("learning_rate", "learning_rate"),
+    )
+
+
+FAMILIES = {
+    "cnn": Family("default"),
+    "transfer": Family("mobilenet_v2"),
+    "dcgan": Family(
+        "",
+        objectives=("distance",),
+        mutable=(
+            "generator_rate",
+            "discriminator_rate",
+            "loss",
+            "augmentation",
+            "r1",
+            "label_smoothing",
+            "instance_noise",
+            "class_weight",
+            "l1",
+        ),
+        columns=(
+            ("distance", "val_distance"),
+            ("generator_loss", "generator_loss"),
+            ("discriminator_loss", "discriminator_loss"),
+        ),
+    ),
+}
 DISTRIBUTIONS = ("choice", "uniform", "log_uniform", "integer")
 FIXED = {
     "epochs": "give --epochs",
+    "steps": "give --epochs and --scores-every",
     "all_tracks": "the best trial alone is trained on all tracks",
     "rendered": "train alone adds drawn signs",
     "holdout": "trials are compared on the validation tracks; train --holdout frames shows what frames would say",
     "options": "name the options themselves",
 }
-"""Recipe fields that no space may hold, and what to do instead."""
+"""Fields of recipes that no space may hold, and what to do instead."""
 OF_PRETRAINED = ("head_epochs", "trainable")
 """Recipe fields that decide nothing in the training of a network of our own."""
 NOT_OF_THE_RECIPE = ("network", "seed", "tracks")
@@ -210,7 +259,7 @@ def recipe_at(point: dict[str, Any], family: str, epochs: int) -> Recipe:
     """
     from models.recipes import RECIPES
 
-    network = point.get("network", FAMILIES[family])
+    network = point.get("network", FAMILIES[family].network)
     if network not in RECIPES:
         raise ValueError(f"there is no network {network}; choose one of {', '.join(RECIPES)}")
     changes = {key: value for key, value in point.items() if key not in NOT_OF_THE_RECIPE}
@@ -227,20 +276,33 @@ def recipe_at(point: dict[str, Any], family: str, epochs: int) -> Recipe:
 def require_valid_point(
     space: Space, family: str, epochs: int, *, classes: int, size: int, weights: str | None = None
 ) -> None:
-    """Build the networks of up to 16 points of the space, until one can be built.
+    """Build the classifiers of up to 16 points of the space, until one can be built.
 
     Raises:
         InputError: a parameter that no network of the space has, or no point that is valid.
     """
+
+    def build(point: dict[str, Any]) -> None:
+        recipe = recipe_at(point, family, epochs)
+        recipe.build(classes, size, weights=weights if recipe.pretrained else None)
+
+    require_known(space, _known(space, family, epochs))
+    require_buildable(space, build)
+
+
+def require_buildable(space: Space, build: Callable[[dict[str, Any]], object]) -> None:
+    """Build up to 16 points of the space, until one can be built.
+
+    Raises:
+        InputError: `build` raised a ValueError for each.
+    """
     import numpy as np
 
-    _require_known(space, family, epochs)
     random = np.random.default_rng(0)
     reason = ""
     for _ in range(TRIES):
         try:
-            recipe = recipe_at(space.sample(random), family, epochs)
-            recipe.build(classes, size, weights=weights if recipe.pretrained else None)
+            build(space.sample(random))
         except ValueError as error:
             reason = _first_line(error)
         else:
@@ -248,8 +310,21 @@ def require_valid_point(
     raise InputError(f"{space.source}: no valid point among {TRIES}; the last: {reason}")
 
 
-def _require_known(space: Space, family: str, epochs: int) -> None:
-    """Each parameter is one of some network of the space, whatever its value."""
+def require_known(space: Space, known: Set[str]) -> None:
+    """Refuse a parameter that is none of the known.
+
+    Raises:
+        InputError: of the first, with the choices.
+    """
+    for parameter in space.parameters:
+        if parameter.name not in known:
+            raise InputError(
+                f"{space.source}, {parameter.name}: there is no such parameter; choose of {', '.join(sorted(known))}"
+            )
+
+
+def _known(space: Space, family: str, epochs: int) -> set[str]:
+    """The parameters that some network of the space has, whatever its value."""
     choices = {part.name: part.values for part in space.parameters if part.distribution == "choice"}
     heads = [
         {name: value for name, value in (("network", network), ("architecture", architecture)) if value}
@@ -262,11 +337,7 @@ def _require_known(space: Space, family: str, epochs: int) -> None:
             known |= _names(recipe_at(head, family, epochs))
         except ValueError as error:
             raise InputError(f"{space.source}: {_first_line(error)}") from None
-    for parameter in space.parameters:
-        if parameter.name not in known:
-            raise InputError(
-                f"{space.source}, {parameter.name}: there is no such parameter; choose of {', '.join(sorted(known))}"
-            )
+    return known
 
 
 def _names(recipe: Recipe) -> set[str]:

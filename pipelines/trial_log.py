@@ -172,7 +172,8 @@ class TrialLog(Callback):
                 continue
             record.run_id = run.info.run_id
             client.set_tag(record.run_id, PARENT_TAG, search.parent_run_id)
-            history = client.get_metric_history(record.run_id, curve_name("val_f1_macro"))
+            curve = curve_name(f"val_{FAMILIES[self.family].objectives[0]}")
+            history = client.get_metric_history(record.run_id, curve)
             record.logged = max((point.step + 1 for point in history), default=0)
             if record.status != RUNNING:  # a driver that looked for dead runs may have marked it
                 client.set_terminated(record.run_id, RUN_STATUS[record.status])
@@ -184,13 +185,14 @@ class TrialLog(Callback):
         from mlflow.entities import Param
 
         search, client, config = SearchRecord.read(self.path), self._client(), record.config
+        network = FAMILIES[self.family].network or search.tags["model"]
         tags = {
             **search.tags,
             SEARCH_TAG: search.search_id,
             TRIAL_TAG: record.trial_id,
             PARENT_TAG: search.parent_run_id,
             "seed": str(config.get("seed", search.tags["seed"])),
-            "model": str(config.get("network") or config.get("architecture") or FAMILIES[self.family]),
+            "model": str(config.get("network") or config.get("architecture") or network),
             "entry_point": "tune/trial",
             "git_commit": git_commit(),
         }

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipelines.signs import Signs
+from pipelines.spaces import FAMILIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -22,14 +23,14 @@ if TYPE_CHECKING:
     import keras
     from numpy.typing import NDArray
 
-    from models.fit import FitHistory
     from models.recipes import Recipe
+    from pipelines.gan_trials import GanTask
 
     Report = Callable[[dict[str, Any], Path | None], None]
 
-OBJECTIVES = {"f1_macro": "max", "parameters": "min", "latency": "min", "threshold": "max"}
+OBJECTIVES = {"f1_macro": "max", "parameters": "min", "latency": "min", "threshold": "max", "distance": "min"}
 """What a search may seek, and which way."""
-WORST = {"f1_macro": 0.0, "parameters": 1e9, "latency": 1e6, "threshold": 0.0}
+WORST = {"f1_macro": 0.0, "parameters": 1e9, "latency": 1e6, "threshold": 0.0, "distance": 1e9}
 """What a searcher is told of a trial that failed, and of a threshold that is not measured yet."""
 MEASURES = ("load", "threshold", "parameters", "latency")
 """What may be measured of each finished trial besides."""
@@ -55,7 +56,7 @@ class SearchData:
 
 @dataclass(frozen=True)
 class Plan:
-    """What all trials of a search have in common."""
+    """What all trials of a search have in common; `gan` is None for those of classifiers."""
 
     family: str
     epochs: int
@@ -64,6 +65,7 @@ class Plan:
     seed: int = 0
     weights: str | None = None
     threads: int = 1
+    gan: GanTask | None = None
 
 
 def run_trial(config: Mapping[str, Any], *, plan: Plan, data: SearchData) -> None:
@@ -134,9 +136,12 @@ def train_and_report(
 
     keras.backend.clear_session()
     gc.collect()  # of the trial before, where a process is used again
-    reporter = _Reporter(plan, folder, reported, report)
+    reporter = Reporter(plan, folder, reported, report)
     try:
-        _train(config, plan, data, reporter)
+        if plan.gan:
+            plan.gan.train(config, data, reporter)
+        else:
+            _train(config, plan, data, reporter)
     except FloatingPointError as error:
         reporter.fail(DIVERGED, error)
     except Exception as error:
@@ -144,7 +149,7 @@ def train_and_report(
         reporter.fail(FAILED, error)
 
 
-def _train(config: Mapping[str, Any], plan: Plan, data: SearchData, reporter: _Reporter) -> None:
+def _train(config: Mapping[str, Any], plan: Plan, data: SearchData, reporter: Reporter) -> None:
     from models.fit import Examples
     from pipelines.spaces import recipe_at
     from pipelines.training import resolve_precision, train_network
@@ -174,7 +179,8 @@ def _train(config: Mapping[str, Any], plan: Plan, data: SearchData, reporter: _R
     reporter.measured = measure_trained(trained.model, plan, data.validation)
     if "threshold" in plan.objectives:
         reporter.known["threshold"] = reporter.measured.pop("threshold")
-    reporter.finish(trained.history)
+    reporter.best, reporter.best_epoch = trained.history.best_f1_macro, trained.history.best_epoch + 1
+    reporter.finish()
 
 
 def measure_trained(model: keras.Model, plan: Plan, validation: Signs) -> dict[str, float]:
@@ -199,17 +205,24 @@ def measure_trained(model: keras.Model, plan: Plan, validation: Signs) -> dict[s
     return measured
 
 
-class _Reporter:
+class Reporter:
     """Tells Tune of each epoch, but of the last only together with what is measured after it.
 
     Tune may stop a trial at any report, so what is reported later than the last epoch could be lost.
+
+    Args:
+        plan: of the search.
+        folder: holds the training's state; each report carries it.
+        reported: epochs that were reported before the trial was interrupted.
+        report: takes the numbers, and the folder of the state.
     """
 
     def __init__(self, plan: Plan, folder: Path, reported: int, report: Report) -> None:
         self.plan, self.folder, self.reported, self.report = plan, folder, reported, report
+        self.objective = FAMILIES[plan.family].objectives[0]
         self.known: dict[str, float] = {}
         self.measured: dict[str, float] = {}
-        self.best, self.best_epoch = 0.0, 0
+        self.best, self.best_epoch = WORST[self.objective], 0
         self.curve: list[float] = []
         self.epoch, self.numbers = 0, dict[str, float]()
         self.epochs = plan.epochs
@@ -217,21 +230,22 @@ class _Reporter:
     def on_epoch(self, epoch: int, numbers: dict[str, float]) -> None:
         """Take the numbers of an epoch, counted from 0; one that was reported before is only remembered."""
         self.epoch, self.numbers = epoch + 1, dict(numbers)
-        if not self.best_epoch or numbers["val_f1_macro"] > self.best:
-            self.best, self.best_epoch = numbers["val_f1_macro"], self.epoch
+        value = numbers[f"val_{self.objective}"]
+        better = value > self.best if OBJECTIVES[self.objective] == "max" else value < self.best
+        if not self.best_epoch or better:
+            self.best, self.best_epoch = value, self.epoch
         self.curve.append(self.best)
         if self.reported < self.epoch < self.epochs:
             self._send("")
 
-    def finish(self, history: FitHistory) -> None:
+    def finish(self) -> None:
         """Report the end of a training, with all objectives."""
-        self.best, self.best_epoch = history.best_f1_macro, history.best_epoch + 1
         self._send(FINISHED)
 
     def fail(self, status: str, error: Exception) -> None:
         """Report the worst of everything, so that a searcher learns to keep away."""
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:500]
-        self.known, self.measured, self.best = dict(WORST), {}, WORST["f1_macro"]
+        self.known, self.measured, self.best = dict(WORST), {}, WORST[self.objective]
         self._send(status, reason, state=False)
 
     def _send(self, status: str, reason: str = "", *, state: bool = True) -> None:
@@ -241,7 +255,7 @@ class _Reporter:
         self.report(
             {
                 **objectives,
-                "f1_macro": self.best,  # of the weights that are kept: those of the best epoch so far
+                self.objective: self.best,  # of the weights that are kept: those of the best epoch so far
                 "epoch": self.epoch,
                 "best_epoch": self.best_epoch,
                 "curve": list(self.curve),

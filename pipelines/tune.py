@@ -13,6 +13,7 @@ from pydantic import Field, field_validator
 
 from pipelines.entry import Results, Settings, entry_point
 from pipelines.errors import InputError
+from pipelines.spaces import FAMILIES
 from pipelines.tracking import curve_name
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from pipelines.gan import GanSettings
+    from pipelines.gan_trials import GanTask
     from pipelines.signs import SignDataset, Signs
     from pipelines.tracking import TrackedRun
     from pipelines.trial_log import SearchRecord
@@ -28,7 +31,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger("pipelines.tune")  # __name__ is __main__ under `python -m`
 
 SMOKE: dict[str, Any] = {"limit": 430, "epochs": 2, "trials": 3}
-SMOKE_SPACES = {"cnn": "smoke", "transfer": "transfer"}
+SMOKE_SPACES = {"cnn": "smoke", "transfer": "transfer", "dcgan": "dcgan_smoke"}
+SMOKE_GAN = {"scores_every": 10}
+OF_GANS = {"class_": "--class", "extractor": "--extractor", "scores_every": "--scores-every"}
+"""Options that families of classifiers do not have."""
 UNTRAINED = ("parameters", "latency")
 """Objectives that no training improves."""
 SHOWN = 5
@@ -40,17 +46,25 @@ class TuneSettings(Settings):
 
     data: str = Field("rendered", description="A prepared folder, or any source that `prepare` reads.")
     size: int = Field(32, ge=16, description="Side of the images in pixels.")
-    family: Literal["cnn", "transfer"] = Field("cnn", description="cnn: our own networks; transfer: pretrained ones.")
+    family: Literal["cnn", "transfer", "dcgan"] = Field(
+        "cnn", description="cnn: our own networks; transfer: pretrained ones; dcgan: GANs."
+    )
     space: str = Field("", description="A search space by name or YAML file; by default the family's.")
     algorithm: Literal["optuna", "random", "grid", "pbt"] = Field("optuna", description="How points are drawn.")
     scheduler: Literal["auto", "asha", "none"] = Field(
         "auto", description="What stops poor trials early; auto: asha, but none for grids and other objectives."
     )
     trials: int = Field(20, ge=1, description="Trials, at most; of a grid: every combination once, whatever is said.")
-    epochs: int = Field(30, ge=1, description="Most epochs of a trial; on a share of the tracks as many steps.")
+    epochs: int = Field(
+        30,
+        ge=1,
+        description="Most epochs of a trial; on a share of the tracks as many steps; of a GAN: most scorings.",
+    )
     grace: int = Field(1, ge=1, description="Epochs before asha stops a trial, and between two changes of pbt.")
     objective: str = Field(
-        "f1_macro", description="f1_macro or threshold; after a comma one more of them, parameters or latency."
+        "",
+        description="f1_macro (the default) or threshold; after a comma one more of them, parameters or latency. "
+        "Of a GAN: distance, the kernel distance of its samples to validation images.",
     )
     measure: str = Field(
         "", description="Of each finished trial besides: some of load, threshold, parameters, latency."
@@ -59,9 +73,14 @@ class TuneSettings(Settings):
     workers: int | None = Field(None, ge=1, description="Trials at once; by default as many as the cluster holds.")
     cpus_per_worker: int = Field(1, ge=1, description="CPU threads of each.")
     gpus_per_worker: float = Field(0.0, ge=0, description="GPUs, or a share of one, of each.")
+    class_: str = Field("", alias="class", description="GANs of this class alone, by name or number; empty: of all.")
+    extractor: str = Field("", description="What judges the samples of GANs, as `gan` takes it.")
+    scores_every: int = Field(200, ge=1, description="Steps of a GAN from one scoring to the next, an epoch.")
     weights: str = Field("", description="Of pretrained networks: a file, imagenet (the default) or random.")
     champion: bool | None = Field(
-        None, description="Train the best on all images, test it once, register it as `signs`; a grid: only if asked."
+        None,
+        description="Train the best on all images, test it once, register it as `signs`; of a GAN: train and register "
+        "it as `gan` does. A grid or GANs: only if asked.",
     )
     resume: bool = Field(False, description="Continue the interrupted search that --output holds.")
     smoke_test: bool = Field(False, description=f"A tiny search: {', '.join(f'{k} {v}' for k, v in SMOKE.items())}.")
@@ -71,7 +90,7 @@ class TuneSettings(Settings):
     def _known(cls, text: str) -> str:
         from pipelines.trials import OBJECTIVES
 
-        names = text.split(",")
+        names = text.split(",") if text else ["f1_macro"]
         if len(names) > 2 or len(set(names)) < len(names) or not set(names) <= set(OBJECTIVES):
             raise ValueError(f"give one or two of {', '.join(OBJECTIVES)}, joined by a comma")
         if names[0] in UNTRAINED:
@@ -95,12 +114,13 @@ class TuneSettings(Settings):
     @property
     def objectives(self) -> tuple[str, ...]:
         """What is searched for, the more important first."""
-        return tuple(self.objective.split(","))
+        return tuple(self.objective.split(",")) if self.objective else FAMILIES[self.family].objectives[:1]
 
     @property
     def wants_champion(self) -> bool:
         """Whether the best is trained again; a grid is an experiment, that leaves the registered model alone."""
-        return self.algorithm != "grid" if self.champion is None else self.champion
+        usual = self.algorithm != "grid" and self.family != "dcgan"
+        return usual if self.champion is None else self.champion
 
     @property
     def champion_limit(self) -> int | None:
@@ -114,13 +134,46 @@ class TuneSettings(Settings):
         Raises:
             InputError: weights for networks that take none.
         """
-        if self.family == "cnn":
+        if self.family != "transfer":
             if self.weights:
                 raise InputError(f"--weights {self.weights}: only --family transfer starts from weights; leave it out")
             return None
         if self.weights in ("", "imagenet"):
             return "imagenet"
         return None if self.weights == "random" else str(Path(self.weights).absolute())
+
+    def require_own_options(self) -> None:
+        """Refuse what the family does not have.
+
+        Raises:
+            InputError: of the first such option.
+        """
+        family = FAMILIES[self.family]
+        for name in self.objectives:
+            if name not in family.objectives:
+                said = " or ".join(family.objectives)
+                raise InputError(f"--objective {name}: --family {self.family} is searched by {said}; give one of these")
+        if self.family == "dcgan" and self.measures:
+            raise InputError(f"--measure {self.measure}: classifiers alone are measured so; leave it out")
+        for name in self.model_fields_set & OF_GANS.keys() if self.family != "dcgan" else ():
+            raise InputError(f"{OF_GANS[name]} {getattr(self, name)}: only --family dcgan has it; leave it out")
+
+    def as_smoke_test(self) -> TuneSettings:
+        """The options of a tiny search; of GANs of one class on all of its images, which are few."""
+        changes: dict[str, Any] = {**SMOKE, "space": self.space or SMOKE_SPACES[self.family]}
+        if self.family == "dcgan":
+            changes |= {**SMOKE_GAN, "limit": self.limit if self.class_ else SMOKE["limit"]}
+        return self.model_copy(update=changes)
+
+    def as_gan(self) -> GanSettings:
+        """The options of `gan` that all trials of a search over GANs have in common."""
+        from pipelines.gan import SMOKE, GanSettings
+
+        shared = {"data", "size", "class_", "extractor", "scores_every", "limit", "seed", "resume"}
+        given = self.model_dump(include=shared, by_alias=True)
+        given |= {"steps": self.epochs * self.scores_every, "output": self.output / "champion"}
+        given |= {"register_model": not self.smoke_test}
+        return GanSettings.model_validate(given | ({"samples": SMOKE["samples"]} if self.smoke_test else {}))
 
 
 @entry_point("tune", TuneSettings)
@@ -132,33 +185,59 @@ def tune(settings: TuneSettings, run: TrackedRun) -> Results:
     from pipelines.training import read_splits
     from pipelines.tuning import trials_table
 
+    settings.require_own_options()
     if settings.smoke_test:
-        settings = settings.model_copy(update={**SMOKE, "space": settings.space or SMOKE_SPACES[settings.family]})
+        settings = settings.as_smoke_test()
     load_tensorflow()
     dataset = prepared(settings.data, size=settings.size, seed=settings.seed)
-    search = plan_search(settings, dataset)
-    splits = read_splits(dataset, settings.limit)
-    records = search.run(
-        _search_data(splits, dataset), _describe(settings, search, dataset, run), resume=settings.resume
-    )
+    task = _gan_task(settings, dataset)
+    search = plan_search(settings, dataset, task)
+    splits = {} if task else read_splits(dataset, settings.limit)
+    data = task.read(dataset) if task else _search_data(splits, dataset)
+    records = search.run(data, _describe(settings, search, dataset, run), resume=settings.resume)
     trials = trials_table(records, settings.objectives)
-    results = publish_search(settings, trials, records, run)
+    results = publish_search(settings, trials, records, run, task)
     if not settings.wants_champion:
         return results
     best = next(record for record in records if record.trial_id == results.params["best_trial"])
+    if task:
+        return _joined(results, train_gan_again(task, best.config, run), f"{task.settings.steps} steps")
     if settings.champion_limit != settings.limit:
         splits = read_splits(dataset, settings.champion_limit)
     trained = retrain_champion(settings, best.config, dataset, splits, run)
+    return _joined(results, trained, f"all {settings.epochs} epochs of the schedule", "on all tracks ")
+
+
+def _joined(results: Results, trained: Results, length: str, where: str = "") -> Results:
+    """What a search and the training of its best leave."""
     return Results(
         params={**results.params, **trained.params},
         metrics={**results.metrics, **trained.metrics},
         artifacts={**results.artifacts, **trained.artifacts},
-        summary=f"{results.summary}\n\nthe best, trained on all tracks for all {settings.epochs} epochs of the "
-        f"schedule:\n{trained.summary}",
+        summary=f"{results.summary}\n\nthe best, trained {where}for {length}:\n{trained.summary}",
     )
 
 
-def plan_search(settings: TuneSettings, dataset: SignDataset) -> Search:
+def _gan_task(settings: TuneSettings, dataset: SignDataset) -> GanTask | None:
+    if settings.family != "dcgan":
+        return None
+    from pipelines.gan_trials import GanTask
+
+    return GanTask.of(settings.as_gan(), dataset)
+
+
+def train_gan_again(task: GanTask, config: dict[str, Any], run: TrackedRun) -> Results:
+    """Train at the best point in the way of `gan`, for all steps, and keep its best generator by the same scores.
+
+    Raises:
+        InputError: the training diverged.
+    """
+    from pipelines.gan import gan
+
+    return gan(task.at(config), run)
+
+
+def plan_search(settings: TuneSettings, dataset: SignDataset, task: GanTask | None = None) -> Search:
     """Check all that can be wrong with a search before its first trial.
 
     Raises:
@@ -176,15 +255,18 @@ def plan_search(settings: TuneSettings, dataset: SignDataset) -> Search:
         space.grid()
         trials = space.combinations
     if settings.algorithm == "pbt":
-        mutations(space)
+        mutations(space, settings.family)
         if settings.workers is not None:
             raise InputError("--workers: pbt shares the cluster among all its trials; leave it out")
+    weights, classes = settings.initial_weights, len(dataset.class_names)
+    if task:
+        task.require_valid_point(space, classes=classes, size=dataset.size)
+    else:
+        require_valid_point(
+            space, settings.family, settings.epochs, classes=classes, size=dataset.size, weights=weights
+        )
     if "tracks" in space.described() and (scheduler == "asha" or settings.algorithm == "pbt"):
         raise InputError(f"{space.source}, tracks: fewer tracks take more epochs; give --scheduler none, without pbt")
-    weights = settings.initial_weights
-    require_valid_point(
-        space, settings.family, settings.epochs, classes=len(dataset.class_names), size=dataset.size, weights=weights
-    )
     connect()
     workers = share_out_trials(settings.workers, settings.cpus_per_worker, settings.gpus_per_worker)
     plan = Plan(
@@ -195,6 +277,7 @@ def plan_search(settings: TuneSettings, dataset: SignDataset) -> Search:
         settings.seed,
         weights,
         workers.threads,
+        task,
     )
     return Search(
         folder=settings.output.absolute(),
@@ -221,17 +304,27 @@ def _describe(settings: TuneSettings, search: Search, dataset: SignDataset, run:
 
     from pipelines.trial_log import SearchRecord
 
-    names = {"family", "algorithm", "epochs", "grace", "objective", "measure", "limit", "seed", "weights", "workers"}
-    alike = settings.model_dump(mode="json", include=names | {"cpus_per_worker", "gpus_per_worker"})
-    alike |= {"scheduler": search.scheduler, "trials": search.trials}
+    names = {"family", "algorithm", "epochs", "grace", "measure", "limit", "seed", "weights", "workers"}
+    names |= {"cpus_per_worker", "gpus_per_worker"} | (OF_GANS.keys() if search.plan.gan else set())
+    alike = settings.model_dump(mode="json", include=names)
+    alike |= {"objective": ",".join(settings.objectives), "scheduler": search.scheduler, "trials": search.trials}
     alike |= {"space": search.space.described(), "data": dataset.digest}
-    tags = {"data": dataset.name, "model": settings.family, "family": settings.family, "seed": str(settings.seed)}
-    run.set_tags({"data": dataset.name, "model": settings.family, "search_space": search.space.digest})
+    tags = {"data": dataset.name, "model": settings.family}
+    if search.plan.gan:
+        tags |= {"model": search.plan.gan.settings.recipe_name, "class": settings.class_ or "all"}
+    run.set_tags({**tags, "search_space": search.space.digest})
+    tags |= {"family": settings.family, "seed": str(settings.seed)}
     experiment = mlflow.get_run(run.run_id).info.experiment_id
     return SearchRecord(uuid.uuid4().hex, run.run_id, experiment, tags, alike)
 
 
-def publish_search(settings: TuneSettings, trials: pd.DataFrame, records: Sequence[Any], run: TrackedRun) -> Results:
+def publish_search(
+    settings: TuneSettings,
+    trials: pd.DataFrame,
+    records: Sequence[Any],
+    run: TrackedRun,
+    task: GanTask | None = None,
+) -> Results:
     """Write the tables and pictures of a search, and log them; raises InputError where all trials failed."""
     from pipelines.ranking import pareto_front, ranked
     from pipelines.reports.figures import save_png, write_whole
@@ -240,7 +333,7 @@ def publish_search(settings: TuneSettings, trials: pd.DataFrame, records: Sequen
     from pipelines.tuning import epochs_table
 
     objectives, folder = settings.objectives, settings.output
-    epochs = epochs_table(records)
+    epochs = epochs_table(records, settings.family)
     tables = {"trials.csv": trials, "epochs.csv": epochs}
     files = write_tables(tables, folder)
     run.log_files(files)  # before all that a search without a result ends at
@@ -254,6 +347,7 @@ def publish_search(settings: TuneSettings, trials: pd.DataFrame, records: Sequen
         **first.objectives,
         "best_epoch": first.best_epoch,
         "epochs_of_the_schedule": settings.epochs,
+        **({"command": task.command(first.config)} if task else {}),
     }
     files.append(write_whole(folder / "best.json", (json.dumps(about, indent=2) + "\n").encode()))
     figures = tuning_figures(trials, epochs, objectives)
@@ -269,7 +363,8 @@ def publish_search(settings: TuneSettings, trials: pd.DataFrame, records: Sequen
         },
         metrics={**metrics, "trials": float(len(trials)), "epochs": float(len(epochs))},
         artifacts={path.name: str(path) for path in files},
-        summary=search_summary(trials, best, objectives),
+        summary=search_summary(trials, best, objectives)
+        + (f"\n\nto train the best:  {task.command(first.config)}" if task else ""),
     )
 
 

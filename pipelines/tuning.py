@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.errors import InputError
+from pipelines.spaces import FAMILIES
 from pipelines.trial_log import INTERRUPTED, RECORDS, SearchRecord, TrialLog, TrialRecord
 from pipelines.trials import FINISHED, OBJECTIVES, STOPPED, Plan, SearchData, run_trial
 
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 
 NAME = "search"
 SEARCH_FILE = "search.json"
-MUTABLE = ("learning_rate", "weight_decay", "label_smoothing", "augmentation")
-"""What population based training may change in the midst of a training: all else decides the shapes of its state."""
+COMPARED = {family.objectives[0] for family in FAMILIES.values()}
+"""Objectives that each epoch gives."""
 MAX_FAILURES = 2
 """How often a trial goes on after its process died; errors of the training itself never end the process."""
 logger = logging.getLogger("pipelines.tune")
@@ -167,7 +168,9 @@ class Search:
         named = {} if single else {"metric": first, "mode": OBJECTIVES[first]}
         if self.algorithm == "pbt":
             return PopulationBasedTraining(
-                time_attr="epoch", perturbation_interval=self.grace, hyperparam_mutations=mutations(self.space)
+                time_attr="epoch",
+                perturbation_interval=self.grace,
+                hyperparam_mutations=mutations(self.space, self.plan.family),
             )
         if self.scheduler == "none":
             return FIFOScheduler()
@@ -186,27 +189,28 @@ def resolve_scheduler(asked: str, algorithm: str, objectives: Sequence[str]) -> 
         InputError: ASHA or population based training by an objective that the epochs do not give.
     """
     if asked == "auto":
-        usual = algorithm in ("optuna", "random") and list(objectives) == ["f1_macro"]
+        usual = algorithm in ("optuna", "random") and set(objectives) <= COMPARED
         asked = "asha" if usual else "none"
-    if (asked == "asha" or algorithm == "pbt") and objectives[0] != "f1_macro":
+    if (asked == "asha" or algorithm == "pbt") and objectives[0] not in COMPARED:
         what = "--algorithm pbt" if algorithm == "pbt" else "--scheduler asha"
         raise InputError(f"{what}: epochs are compared by macro-F1; put f1_macro first in --objective {objectives[0]}")
     return "none" if algorithm == "pbt" else asked
 
 
-def mutations(space: Space) -> dict[str, Any]:
+def mutations(space: Space, family: str = "cnn") -> dict[str, Any]:
     """The parameters that population based training changes, as Ray takes them.
 
     Raises:
         InputError: there is none.
     """
+    mutable = FAMILIES[family].mutable
     found = {
         part.name: list(part.values) if part.distribution == "choice" else part.domain()
         for part in space.parameters
-        if part.name in MUTABLE
+        if part.name in mutable
     }
     if not found:
-        raise InputError(f"{space.source}: pbt changes {', '.join(MUTABLE)} while it trains; add one, or search else")
+        raise InputError(f"{space.source}: pbt changes {', '.join(mutable)} while it trains; add one, or search else")
     return found
 
 
@@ -265,25 +269,17 @@ def trials_table(records: Sequence[TrialRecord], objectives: Sequence[str]) -> p
     return table.astype(dict.fromkeys(objectives, float))
 
 
-def epochs_table(records: Sequence[TrialRecord]) -> pd.DataFrame:
-    """A row an epoch of a trial, epochs counted from 1; f1_macro and accuracy are those of validation."""
+def epochs_table(records: Sequence[TrialRecord], family: str = "cnn") -> pd.DataFrame:
+    """A row an epoch of a trial, epochs counted from 1: the family's columns, whose scores are those of validation."""
     import pandas as pd
 
+    columns = {**dict(FAMILIES[family].columns), "seconds": "seconds"}
     rows = [
-        {
-            "trial_id": record.trial_id,
-            "epoch": epoch,
-            "f1_macro": numbers["val_f1_macro"],
-            "accuracy": numbers["val_accuracy"],
-            "loss": numbers["loss"],
-            "learning_rate": numbers["learning_rate"],
-            "seconds": numbers["seconds"],
-        }
+        (record.trial_id, epoch, *(numbers[name] for name in columns.values()))
         for record in records
         for epoch, numbers in sorted(record.epochs.items())
     ]
-    columns = ["trial_id", "epoch", "f1_macro", "accuracy", "loss", "learning_rate", "seconds"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=["trial_id", "epoch", *columns])
 
 
 def _short_name(trial: Any) -> str:

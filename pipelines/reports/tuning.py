@@ -45,6 +45,11 @@ WORTH = LinearSegmentedColormap.from_list("worth", [BEGINS, FAILS, CURVE])
 """From the worst trial to the best; its lightness falls all the way."""
 ABSENT = -0.09
 """Where a trial stands on the axis of a parameter that it does not have."""
+LEARNED = {
+    "f1_macro": "macro-F1 on the validation tracks",
+    "distance": "kernel distance to the validation images (less is better)",
+}
+"""What the epochs of a search are compared by, as its axis says it."""
 NAMED = 8
 """Most trials of a front that are named."""
 BEHIND = {"facecolor": PAPER, "edgecolor": "none", "alpha": 0.75, "boxstyle": "round,pad=0.15"}
@@ -57,7 +62,7 @@ def tuning_figures(trials: pd.DataFrame, epochs: pd.DataFrame, objectives: Seque
     Args:
         trials: A row a trial: trial_id, name, status, a column an objective (NaN where unknown), `param/<name>`
             columns (numbers or words, NaN where a trial has no such parameter), and other measured numbers.
-        epochs: A row an epoch of a trial: trial_id, epoch (from 1), f1_macro.
+        epochs: A row an epoch of a trial: trial_id, epoch (from 1), f1_macro or distance.
         objectives: What the search sought, the most important first.
 
     Returns:
@@ -105,10 +110,11 @@ def parallel_coordinates(trials: pd.DataFrame, parameters: Sequence[str], object
 
 
 def learning_curves(trials: pd.DataFrame, epochs: pd.DataFrame, objective: str) -> Figure:
-    """Draw macro-F1 by epoch of each trial on a scale of its distance to 1; the best stands out."""
-    if epochs["f1_macro"].notna().sum() == 0:
+    """Draw what the epochs of each trial are compared by, macro-F1 on a scale of its distance to 1; the best stands out."""
+    measure = "distance" if "distance" in epochs else "f1_macro"
+    if epochs[measure].notna().sum() == 0:
         return message_figure("No trial finished an epoch")
-    scale = scale_of(epochs["f1_macro"], score=True)
+    scale = scale_of(epochs[measure], score=measure in SCORES)
     worth = dict(zip(trials["trial_id"], trial_worth(trials, objective), strict=True))
     curves = sorted(epochs.groupby("trial_id"), key=lambda curve: np.nan_to_num(worth.get(curve[0], np.nan), nan=-1.0))
     status = dict(zip(trials["trial_id"], trials["status"], strict=True))
@@ -117,13 +123,13 @@ def learning_curves(trials: pd.DataFrame, epochs: pd.DataFrame, objective: str) 
         figure = new_figure(7.4, 4.0)
         axes = figure.add_axes((0.075, 0.115, 0.835, 0.7))
         for trial, curve in curves:
-            _curve(axes, curve, scale, worth.get(trial, np.nan), str(status.get(trial)), best=trial == best)
+            _curve(axes, curve, measure, scale, worth.get(trial, np.nan), str(status.get(trial)), best=trial == best)
         axes.set_yticks(list(scale.ticks), list(scale.ticks.values()))
         axes.set_ylim(-0.02, 1.02)
         axes.set_xlim(left=min(0.8, axes.get_xlim()[0]))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("epoch")
-        axes.set_ylabel("macro-F1 on the validation tracks")
+        axes.set_ylabel(LEARNED[measure])
         axes.grid(axis="y")
         axes.set_axisbelow(True)
         axes.tick_params(length=0)
@@ -243,9 +249,11 @@ def _axis(axes: Axes, at: int, name: str, scale: Scale, *, ends: bool) -> None:
     axes.text(at, 1.04, title, size=8, weight="bold" if ends else "normal", ha="center", va="bottom")
 
 
-def _curve(axes: Axes, curve: pd.DataFrame, scale: Scale, worth: float, status: str, *, best: bool) -> None:
+def _curve(
+    axes: Axes, curve: pd.DataFrame, measure: str, scale: Scale, worth: float, status: str, *, best: bool
+) -> None:
     ordered = curve.sort_values("epoch")
-    x, y = ordered["epoch"].to_numpy(float), scale.place(ordered["f1_macro"])
+    x, y = ordered["epoch"].to_numpy(float), scale.place(ordered[measure])
     colour = MUTED if np.isnan(worth) else WORTH(worth)
     width, opacity = (2.4, 1.0) if best else (1.0, 0.7)
     axes.plot(x, y, color=colour, linewidth=width, alpha=opacity, zorder=3 if best else 2)
