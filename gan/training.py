@@ -53,12 +53,26 @@ class Batch(NamedTuple):
 
 
 class Feed:
-    """Batches that follow from seed and step alone: a training that is continued gets the same ones."""
+    """Batches that follow from seed and step alone: a training that is continued gets the same ones.
+
+    Args:
+        recipe: All choices.
+        images: Real ones, uint8 (N, size, size, 3).
+        labels: Their classes (N,).
+        seed: Of what is drawn.
+        given: What inputs that are images are made of, like `images`; None: of the real ones themselves.
+    """
 
     def __init__(
-        self, recipe: GanRecipe, images: NDArray[np.uint8], labels: NDArray[np.integer[Any]], seed: int
+        self,
+        recipe: GanRecipe,
+        images: NDArray[np.uint8],
+        labels: NDArray[np.integer[Any]],
+        seed: int,
+        given: NDArray[np.uint8] | None = None,
     ) -> None:
         self.recipe, self.images, self.labels, self.seed = recipe, images, labels.astype(np.int32), seed
+        self.given = images if given is None else given
         rarity = 1 / np.bincount(self.labels)[self.labels]
         self.chances = rarity / rarity.sum() if recipe.balance else None
 
@@ -68,7 +82,7 @@ class Feed:
         shape = (self.recipe.discriminator_steps, self.recipe.batch_size)
         rows = random.choice(len(self.labels), np.prod(shape), p=self.chances)
         images, labels = self.images[rows], self.labels[rows]
-        latents = self.recipe.source.sample(len(rows), images.shape[1], random, images=images)
+        latents = self.recipe.source.sample(len(rows), images.shape[1], random, images=self.given[rows])
         seeds = random.integers(2**31, size=(shape[0], 5, 2), dtype=np.int32)
         return Batch._make([*(part.reshape(*shape, *part.shape[1:]) for part in (images, labels, latents)), seeds])
 
@@ -175,19 +189,13 @@ class Gan:
             of_discriminator += self.loss.gradient_penalty * steepness
         if self.recipe.l1:
             of_generator += self.recipe.l1 * losses.l1(fake, real)
+        real_accuracy, fake_accuracy = self.loss.accuracies(_realness(on_real), _realness(on_fake))
         return {
             "discriminator_loss": of_discriminator,
             "generator_loss": of_generator,
-            "real_accuracy": self._accuracy(_realness(on_real), real=True),
-            "fake_accuracy": self._accuracy(_realness(on_fake), real=False),
+            "real_accuracy": real_accuracy,
+            "fake_accuracy": fake_accuracy,
         }
-
-    def _accuracy(self, logits: tf.Tensor, *, real: bool) -> tf.Tensor:
-        """Share of images taken for what they are; NaN of a critic, whose logits have no zero."""
-        if self.loss.discriminator is losses.critic:
-            return tf.constant(np.nan)
-        border = 0.5 if self.recipe.loss == "least_squares" else 0.0
-        return tf.reduce_mean(tf.cast((logits > border) == real, tf.float32))
 
     def _seen(self, images: tf.Tensor, augmentation: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
         """What the discriminator sees of images: augmented by these seeds, and noisy."""
@@ -259,6 +267,7 @@ def train_gan(
     objective: str = "",
     checkpoint: Path | None = None,
     on_report: OnReport | None = None,
+    given: NDArray[np.uint8] | None = None,
 ) -> TrainedGan:
     """Train a GAN and keep the generator of the best report.
 
@@ -276,6 +285,8 @@ def train_gan(
         objective: The score that is least in the best report; without it the last is kept.
         checkpoint: File that keeps the state at each report; training continues from it where it exists.
         on_report: Told of each report, with the averaged generator; on continuing first of all past ones, without.
+        given: What inputs that are images are made of, one for each of `images`, as rendered signs for pictograms;
+            by default the real images themselves.
 
     Raises:
         ValueError: Choices that do not fit each other or the images; a checkpoint of other settings.
@@ -284,11 +295,13 @@ def train_gan(
     gan = Gan(recipe, size=images.shape[1], classes=classes, seed=seed)
     digest = hashlib.sha256(np.ascontiguousarray(images).data)
     digest.update(np.ascontiguousarray(labels, np.int64).data)
+    if given is not None:
+        digest.update(np.ascontiguousarray(given).data)
     about = {"images": digest.hexdigest()[:12], "classes": classes, "seed": seed}
     about |= {"report_every": report_every, "objective": objective}
     course = _Course(gan, asdict(recipe) | about, objective, checkpoint)
     course.restore(on_report)
-    for batch in Feed(recipe, images, labels, seed).batches(range(int(gan.done), recipe.steps)):
+    for batch in Feed(recipe, images, labels, seed, given).batches(range(int(gan.done), recipe.steps)):
         record = gan.step(batch)
         course.add(record)
         if record.step % report_every == 0 or record.step == recipe.steps:

@@ -14,6 +14,9 @@ from pipelines.errors import InputError
 from pipelines.options import read_options, reason
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from gan.recipes import GanRecipe
     from gan.training import TrainedGan
     from pipelines.gan_judge import Judge
@@ -119,12 +122,14 @@ def gan(settings: GanSettings, run: TrackedRun) -> Results:
         classes=len(dataset.class_names),
         label=label,
         seed=settings.seed,
+        given=_given(recipe, dataset, real),
     )
     devices = ", ".join(device.name for device in tf.config.list_logical_devices("GPU")) or "CPU"
     logger.info("training %s on %d images on %s: %d steps", settings.recipe_name, len(train), devices, recipe.steps)
     run.log_params({"recipe": recipe, "data_digest": dataset.digest, "devices": devices})
     run.set_tags({"data": dataset.name, "model": settings.recipe_name, "class": settings.class_ or "all"})
-    outcome = conclude(_train(settings, recipe, train, judge, run), judge)
+    trained = _train(settings, recipe, train, _given(recipe, dataset, train), judge, run)
+    outcome = conclude(trained, judge)
     return publish(outcome, dataset, run, settings.output, register=settings.register_model)
 
 
@@ -167,7 +172,32 @@ def _signs(settings: GanSettings, dataset: SignDataset, split: str, label: int |
     return signs
 
 
-def _train(settings: GanSettings, recipe: GanRecipe, train: Signs, judge: Judge, run: TrackedRun) -> TrainedGan:
+def _given(recipe: GanRecipe, dataset: SignDataset, signs: Signs) -> NDArray[np.uint8] | None:
+    """What enters a generator that translates pictograms: a drawn sign of each sign's class; None for all others.
+
+    Raises:
+        InputError: classes that cannot be drawn.
+    """
+    if recipe.latent != "pictogram":
+        return None
+    from pipelines.sources.rendered import render
+    from pipelines.training import drawable
+
+    if not drawable(dataset):
+        raise InputError(
+            f"--latent pictogram: the classes of {dataset.folder} are not those of GTSRB; choose edges or blurred"
+        )
+    return render(signs.label, keys=signs.image_id.tolist(), size=dataset.size)
+
+
+def _train(
+    settings: GanSettings,
+    recipe: GanRecipe,
+    train: Signs,
+    given: NDArray[np.uint8] | None,
+    judge: Judge,
+    run: TrackedRun,
+) -> TrainedGan:
     import keras
 
     from gan.training import train_gan
@@ -189,6 +219,7 @@ def _train(settings: GanSettings, recipe: GanRecipe, train: Signs, judge: Judge,
             objective=judge.objective,
             checkpoint=checkpoint,
             on_report=Progress(run, judge, recipe.steps, settings.output),
+            given=given,
         )
     except FloatingPointError as error:
         rates = f"generator_rate={recipe.generator_rate:g},discriminator_rate={recipe.discriminator_rate:g}"

@@ -83,6 +83,7 @@ class Judge:
         classes: Number of classes.
         label: The one class, or None.
         seed: Of the latents.
+        given: What inputs that are images are made of, one for each real image; None: these themselves.
     """
 
     def __init__(
@@ -96,10 +97,12 @@ class Judge:
         classes: int,
         label: int | None,
         seed: int,
+        given: NDArray[np.uint8] | None = None,
     ) -> None:
         self.recipe, self.extractor, self.train, self.real = recipe, extractor, train, real
         self.count, self.classes, self.label, self.seed = count, classes, label, seed
         self.features = extractor.features(real.image)
+        self.given = real.image if given is None else given
 
     @property
     def objective(self) -> str:
@@ -138,7 +141,7 @@ class Judge:
             labels if self.recipe.conditional else None,
             n=len(rows),
             random=np.random.default_rng((self.seed, 1, draw + 1)),  # the training's are (seed, step)
-            images=self.real.image[rows] if self.recipe.source.kind == "image" else None,
+            images=self.given[rows] if self.recipe.source.kind == "image" else None,
         )
 
     def scores(self, images: NDArray[np.uint8], asked: NDArray[np.int64]) -> dict[str, float]:

@@ -37,6 +37,14 @@ def values(network: keras.Model) -> list[Any]:
     return [np.array(value) for value in network.get_weights()]
 
 
+def test_what_is_translated_is_the_real_images_or_what_is_given_for_them() -> None:
+    recipe, given = TINY.updated(latent="pictogram", generator="unet"), np.full_like(IMAGES, 255)
+    own, drawn = (Feed(recipe, IMAGES, LABELS, 0, images).batch(0) for images in (None, given))
+    np.testing.assert_allclose(own.latents, own.images / 127.5 - 1, atol=1e-6)
+    np.testing.assert_array_equal(drawn.latents, np.ones_like(drawn.latents))
+    np.testing.assert_array_equal(drawn.images, own.images)
+
+
 @pytest.mark.usefixtures("eagerly")
 @pytest.mark.parametrize(
     "changes",

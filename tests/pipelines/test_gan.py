@@ -156,6 +156,7 @@ def test_classes_are_found_by_name_or_number() -> None:
         ({"options": "width=wide"}, "width 'wide': Input should be a valid integer"),
         ({"loss": "hings"}, "loss 'hings'"),
         ({"latent": "salt"}, "there is no latent salt"),
+        ({"latent": "pictogram"}, "--latent pictogram: the classes of"),
         ({"options": "generator=unet"}, "generator unet translates maps, latent gaussian is a vector"),
         ({"extractor": "nowhere.keras"}, "--extractor nowhere.keras: nowhere.keras: there are no such weights"),
         ({"options": TINY + ",discriminator_rate=1e37"}, "training diverged, the"),

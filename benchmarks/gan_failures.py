@@ -1,0 +1,392 @@
+"""The four failures of `gan.health`, each provoked on purpose, and the same training with a cure.
+
+    python -m benchmarks.gan_failures --extractor EXTRACTOR.keras --classifier CLASSIFIER.keras
+
+For each failure two trainings on the same images that differ in a few choices. Recall, coverage, duplicates and the
+classes of samples are measured 20 times in each. Trainings are kept in --work, so that an interrupted run goes on.
+Writes results/gan_failures.json, .md and .png.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+import pandas as pd
+from matplotlib.ticker import FuncFormatter, NullFormatter
+from numpy.typing import NDArray
+
+from benchmarks.gan_runs import NEIGHBOURS, Course, Images, Jury, Unit, make, markdown, open_jury, options, rounded
+from benchmarks.record import RESULTS, Target, write_result, write_whole
+from gan.health import (
+    COVERED,
+    DIVERGED,
+    DUPLICATES,
+    FORGOTTEN,
+    NO_GRADIENT,
+    UNEVEN,
+    VANISHED,
+    WARM_UP,
+    WINDOW,
+    WON,
+    Samples,
+    class_entropy,
+    diagnose,
+    duplicate_share,
+)
+from gan.recipes import GAN_RECIPES, GanRecipe
+from gan.scores import precision_recall_density_coverage
+from pipelines.reports.figures import BEGINS, CURVE, FAILS, INK, MUTED, WRONG, new_figure, save_png, styled
+from pipelines.reports.gan import image_grid
+from pipelines.signs import prepared
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from pipelines.signs import Signs
+
+REPORTS = 20
+SHOWN = 12
+COLUMN, BLOCK = 3.75, 2.75
+"""Width and height in inches of one training in the figure."""
+COLUMNS = {"failure": "provoked", "training": "training", "found": "found"}
+
+
+@dataclass(frozen=True)
+class Panel:
+    """What shows a failure: fields of records or of samples, each with its label and colour, and the rule's bound."""
+
+    title: str
+    curves: Mapping[str, tuple[str, str]]
+    bound: float | None
+    logarithmic: bool = False
+
+
+PANELS = {
+    "vanishing_gradient": Panel(
+        "norm of the generator's gradient", {"generator_gradient": ("generator", CURVE)}, None, logarithmic=True
+    ),
+    "discriminator_wins": Panel(
+        "share of images taken for what they are",
+        {"real_accuracy": ("real", CURVE), "fake_accuracy": ("generated", FAILS)},
+        WON,
+    ),
+    "diverged": Panel(
+        "size of both losses",
+        {"generator_loss": ("generator", CURVE), "discriminator_loss": ("discriminator", FAILS)},
+        DIVERGED,
+        logarithmic=True,
+    ),
+    "mode_collapse": Panel(
+        "what samples show",
+        {
+            "entropy": ("entropy of classes", INK),
+            "recall": ("recall", CURVE),
+            "coverage": ("coverage", BEGINS),
+            "duplicate_share": ("duplicates", FAILS),
+        },
+        UNEVEN,
+    ),
+}
+"""By failure."""
+
+BARE: dict[str, Any] = {"augmentation": "none", "r1": 0.0}
+STRONG: dict[str, Any] = BARE | {"discriminator_rate": 1e-3, "generator_rate": 1e-4}
+SURE: dict[str, Any] = BARE | {"discriminator_rate": 2e-3, "generator_rate": 5e-5}
+CAREFUL: dict[str, Any] = {"augmentation": "color+translation+cutout", "r1": 1.0}
+
+
+@dataclass(frozen=True)
+class Provocation:
+    """A failure, and two trainings.
+
+    Attributes:
+        provoked: Changes of the recipe `dcgan` that bring the failure about.
+        cured: Changes that keep it away.
+        said: The difference of the two, in words.
+        classes: Signs that are learned.
+        limit: How many of them; 0: all.
+    """
+
+    provoked: Mapping[str, Any]
+    cured: Mapping[str, Any]
+    said: tuple[str, str]
+    classes: tuple[int, ...] = (14,)
+    limit: int = 0
+
+
+PROVOCATIONS = {
+    "vanishing_gradient": Provocation(
+        SURE | {"loss": "minimax"},
+        SURE | {"loss": "non_saturating"},
+        ("minimax loss, a discriminator that learns 40 times as fast", "non-saturating loss, the same discriminator"),
+    ),
+    "discriminator_wins": Provocation(
+        STRONG,
+        STRONG | CAREFUL,
+        ("60 images, no augmentation, a fast discriminator", "the same with augmentation and R1 penalty"),
+        limit=60,
+    ),
+    "diverged": Provocation(
+        BARE | {"loss": "wasserstein_gp", "generator_rate": 0.05, "discriminator_rate": 0.05},
+        BARE | {"loss": "wasserstein_gp"},
+        ("Wasserstein loss with gradient penalty, learning rates of 0.05", "learning rates of 0.0002"),
+    ),
+    "mode_collapse": Provocation(
+        BARE | {"generator_rate": 5e-3, "ema": 0.0},
+        CAREFUL | {"minibatch_deviation": True, "ema": 0.0},
+        ("a generator that learns 25 times as fast", "equal rates, minibatch deviation, augmentation, R1 penalty"),
+        classes=(1, 12, 13, 14, 17, 25, 35, 38),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One of the two trainings, and what the rules say of it."""
+
+    said: str
+    course: Course
+    watched: Sequence[Samples]
+    samples: Images = field(repr=False)
+
+    @property
+    def detected(self) -> dict[str, int]:
+        """First steps of failures."""
+        return diagnose(self.course.records, self.watched)
+
+
+@click.command()
+@options(steps=3000)
+@click.option("--samples", default=256, show_default=True, help="Generated images of each report.")
+@click.option("--work", default=Path("output/gan_failures"), show_default=True, type=Path)
+@click.option("--output", default=RESULTS / "gan_failures.json", show_default=True, type=Path)
+def main(
+    data: str,
+    extractor: str,
+    classifier: Path,
+    samples: int,
+    work: Path,
+    output: Path,
+    seed: int,
+    width: int,
+    **changes: int,
+) -> None:
+    """Train what is not trained yet, and see what the rules find."""
+    dataset = prepared(data)
+    signs = {split: dataset.read(split) for split in ("train", "validation")}
+    jury = open_jury(extractor, classifier, signs["train"])
+    base = GAN_RECIPES["dcgan"].updated(width=width, discriminator_width=width, **changes)
+    found: dict[str, tuple[Outcome, Outcome]] = {}
+    for failure, provocation in PROVOCATIONS.items():
+        train = chosen(signs["train"], provocation.classes, provocation.limit)
+        real = jury.extractor.features(chosen(signs["validation"], provocation.classes, samples).image)
+        watch = Watch(jury, real, provocation.classes, samples)
+        names = zip(("provoked", "cured"), (provocation.provoked, provocation.cured), provocation.said, strict=True)
+        pair = [
+            watch.outcome(unit(f"{failure}-{kind}", base.updated(**given), train, seed), said, work)
+            for kind, given, said in names
+        ]
+        found[failure] = (pair[0], pair[1])
+        click.echo(f"{failure}: provoked {pair[0].detected}, cured {pair[1].detected}")
+    rows = [row for failure, pair in found.items() for row in rows_of(failure, pair)]
+    about = {"samples": samples, "seed": seed, "width": width, **changes, **jury.about(), "rules": limits()}
+    write_result(output, about | {"trainings": rows}, targets=targets(found), packages=("keras", "tensorflow"))
+    write_whole(output.with_suffix(".md"), markdown([row | {"found": words(row["detected"])} for row in rows], COLUMNS))
+    save_png(failures_figure(found), output.with_suffix(".png"))
+
+
+def chosen(signs: Signs, classes: Sequence[int], limit: int) -> Signs:
+    """The signs of these classes, or at most `limit` of them, evenly from all."""
+    some = signs.take(np.isin(signs.label, classes))
+    return some.take(np.linspace(0, len(some) - 1, min(limit or len(some), len(some))).astype(int))
+
+
+def unit(name: str, recipe: GanRecipe, signs: Signs, seed: int) -> Unit:
+    """A training with `REPORTS` reports."""
+    every = max(1, recipe.steps // REPORTS)
+    return Unit(name, recipe, signs.image, signs.label, int(signs.label.max()) + 1, seed, report_every=every)
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What looks at samples in the course of a training: recall, coverage, duplicates, classes.
+
+    Attributes:
+        jury: Who looks at them.
+        real: The extractor's features of held-out signs.
+        classes: Those that are learned.
+        count: Samples in a report.
+    """
+
+    jury: Jury
+    real: NDArray[np.float32]
+    classes: Sequence[int]
+    count: int
+
+    def outcome(self, trained: Unit, said: str, work: Path) -> Outcome:
+        """Train, or read what is done."""
+        course = trained.run(work, lambda generator: self.numbers(make(trained, generator, self.count)))
+        samples = make(trained, course.generator, SHOWN)
+        return Outcome(said, course, [self.watched(report) for report in course.reports], samples)
+
+    def numbers(self, images: Images) -> dict[str, float]:
+        """Of a report."""
+        features, called = self.jury.extractor.features(images), self.jury.called(images)
+        near = precision_recall_density_coverage(self.real, features, k=NEIGHBOURS)
+        found = {"recall": near.recall, "coverage": near.coverage, "duplicate_share": duplicate_share(images)}
+        return found | {_called(label): float(np.sum(called == label)) for label in self.classes}
+
+    def watched(self, report: Mapping[str, float]) -> Samples:
+        """The same for the rules; one class has no entropy."""
+        counts = [int(report[_called(label)]) for label in self.classes] if len(self.classes) > 1 else []
+        shares = {name: report[name] for name in ("recall", "coverage", "duplicate_share")}
+        return Samples(int(report["step"]), tuple(counts), **shares)
+
+
+def _called(label: int) -> str:
+    return f"called/{label:02d}"
+
+
+def series(outcome: Outcome) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Records by step, and reports on samples, with the `entropy` of their classes."""
+    records = pd.DataFrame([asdict(record) for record in outcome.course.records]).set_index("step")
+    samples = pd.DataFrame([asdict(report) for report in outcome.watched]).set_index("step")
+    counts = samples.pop("classes")
+    return records, samples.assign(entropy=[_entropy(each) for each in counts])
+
+
+def _entropy(counts: Sequence[int]) -> float:
+    """As a share of its maximum; NaN where nothing is known."""
+    return class_entropy(np.repeat(np.arange(len(counts)), counts), len(counts)) if sum(counts) else np.nan
+
+
+def extremes(outcome: Outcome) -> dict[str, Any]:
+    """The numbers that the rules compare with their limits, each at its worst."""
+    records, samples = series(outcome)
+    records, samples = records.rolling(WINDOW).median(), samples.iloc[WARM_UP:].rolling(WINDOW).median()
+    gradient = records["generator_gradient"]
+    found = {
+        "least_gradient": gradient.min(),
+        "least_share_of_largest_gradient": (gradient / gradient.cummax()).min(),
+        "most_right_of_both": records[["real_accuracy", "fake_accuracy"]].min(axis=1, skipna=False).max(),
+        "largest_loss": records[["generator_loss", "discriminator_loss"]].abs().max().max(),
+        "most_duplicates": samples["duplicate_share"].max(),
+        "least_entropy": samples["entropy"].min(),
+    }
+    for name in ("recall", "coverage"):
+        best = samples[name].cummax()
+        found[f"least_share_of_best_{name}"] = (samples[name] / best)[best >= COVERED].min()
+    return rounded({name: float(value) for name, value in found.items()}, digits=5)
+
+
+def limits() -> dict[str, float]:
+    """The rules' constants by the name of the number that they bound."""
+    return {
+        "least_gradient": NO_GRADIENT,
+        "least_share_of_largest_gradient": VANISHED,
+        "most_right_of_both": WON,
+        "largest_loss": DIVERGED,
+        "most_duplicates": DUPLICATES,
+        "least_entropy": UNEVEN,
+        "least_share_of_best_recall": FORGOTTEN,
+        "least_share_of_best_coverage": FORGOTTEN,
+    }
+
+
+def rows_of(failure: str, pair: tuple[Outcome, Outcome]) -> list[dict[str, Any]]:
+    """Both trainings as rows of the table."""
+    return [
+        {
+            "failure": failure,
+            "training": outcome.said,
+            "provoked": not place,
+            "detected": outcome.detected,
+            "stopped": outcome.course.stopped,
+            "numbers": extremes(outcome),
+        }
+        for place, outcome in enumerate(pair)
+    ]
+
+
+def targets(found: Mapping[str, tuple[Outcome, Outcome]]) -> list[Target]:
+    """Each failure is found where it is provoked, and not where it is cured."""
+    both = []
+    for failure, (provoked, cured) in found.items():
+        name = failure.replace("_", " ")
+        both.append(Target(f"{name}, found where it is provoked", failure in provoked.detected, at_least=1))
+        both.append(Target(f"{name}, found with its cure", failure in cured.detected, at_most=0))
+    return both
+
+
+def words(detected: Mapping[str, int]) -> str:
+    """What was found, and when."""
+    in_order = sorted(detected, key=detected.__getitem__)
+    return ", ".join(f"{name.replace('_', ' ')} at step {detected[name]}" for name in in_order) or "nothing"
+
+
+def failures_figure(found: Mapping[str, tuple[Outcome, Outcome]]) -> Figure:
+    """Draw for each failure the curves and samples of both trainings; a line marks the step at which it was found."""
+    height = BLOCK * len(found)
+    with styled():
+        figure = new_figure(2 * COLUMN + 0.1, height)
+        for row, (failure, pair) in enumerate(found.items()):
+            curves = []
+            for column, outcome in enumerate(pair):
+                left, top = 0.5 + COLUMN * column, height - BLOCK * row
+                curves.append(_axes(figure, left, top - 2.0, COLUMN - 0.55, 1.3))
+                _curves(curves[-1], failure, outcome)
+                strip = _axes(figure, left, top - 2.55, COLUMN - 0.55, 0.29)
+                strip.imshow(image_grid(outcome.samples, SHOWN), interpolation="nearest")
+                strip.set_axis_off()
+            ends = np.array([axes.get_ylim() for axes in curves])
+            for axes in curves:
+                axes.set_ylim(ends[:, 0].min(), ends[:, 1].max())
+            title = f"{failure.replace('_', ' ').capitalize()}: {PANELS[failure].title}"
+            curves[0].text(0, 1.37, title, transform=curves[0].transAxes, weight="bold", size=9.5)
+            if len(PANELS[failure].curves) > 1:
+                curves[1].legend(loc="lower right", bbox_to_anchor=(1.02, 1.31), ncols=4, fontsize=7)
+    return figure
+
+
+def _axes(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
+    """Axes at a place in inches."""
+    across, up = figure.get_size_inches()
+    return figure.add_axes((left / across, bottom / up, width / across, height / up))
+
+
+def _curves(axes: Axes, failure: str, outcome: Outcome) -> None:
+    """One training: medians over what was measured, the bound of the rule, and the step at which it was broken."""
+    panel, (records, samples) = PANELS[failure], series(outcome)
+    frame = (samples if failure == "mode_collapse" else records)[list(panel.curves)].abs()
+    for name, (label, colour) in panel.curves.items():
+        if frame[name].notna().any():
+            axes.plot(frame.index, frame[name], color=colour, linewidth=0.5, alpha=0.3)
+            medians = frame[name].rolling(WINDOW, min_periods=1).median()
+            axes.plot(medians.index, medians, color=colour, linewidth=1.3, label=label)
+    largest = frame.iloc[:, 0].rolling(WINDOW).median().cummax()
+    bound = VANISHED * largest if panel.bound is None else pd.Series(panel.bound, frame.index)
+    axes.plot(bound.index, bound, color=MUTED, linewidth=0.8, linestyle=(0, (1, 2)))
+    if failure in outcome.detected:
+        axes.axvline(outcome.detected[failure], color=WRONG, linewidth=1.2, linestyle=(0, (4, 2)))
+    if panel.logarithmic:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    else:
+        axes.set_ylim(-0.03, 1.03)
+    axes.tick_params(which="both", length=0)
+    axes.grid(axis="y")
+    axes.text(0, 1.21, outcome.said, transform=axes.transAxes, color=INK, size=7)
+    colour = WRONG if failure in outcome.detected else MUTED
+    found = words(outcome.detected).replace(" at step ", " at ")
+    axes.text(0, 1.07, f"found: {found}", transform=axes.transAxes, color=colour, size=6)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,216 @@
+"""What enters a generator and what it minimises, compared at an equal number of steps, on the signs of one class.
+
+    python -m benchmarks.gan_inputs --extractor EXTRACTOR.keras --classifier CLASSIFIER.keras
+
+The same GAN with every latent and with every loss. Latents that are images go through the image-to-image recipe; their
+inputs are made of validation signs, whose tracks no training has seen. Two steps (arXiv 1905.13456): what the GAN of
+the gaussian latent makes is translated by an image-to-image GAN, that was trained on real signs. Scores are against the
+test signs; the last generator is taken, none is chosen by its score. Trainings are kept in --work, so that an
+interrupted comparison goes on. Writes results/gan_inputs.json, .md, .png, and gan_losses.png beside them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import click
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.gan_runs import Images, Jury, Unit, drawn, make, markdown, of_classes, open_jury, options, rounded
+from benchmarks.record import RESULTS, write_result, write_whole
+from gan.latents import LATENTS, Latent
+from gan.losses import LOSSES
+from gan.recipes import GAN_RECIPES, GanRecipe
+from gan.sampling import with_pixels
+from pipelines.reports.figures import save_png
+from pipelines.reports.gan import samples_figure
+from pipelines.signs import Signs, prepared
+from pipelines.sources.rendered import render
+
+LATENT, LOSS = "gaussian", "non_saturating"
+"""Losses are compared with this latent, latents with this loss."""
+SECOND_STEPS = ("blurred", "edges")
+"""Image-to-image GANs that translate the first one's samples."""
+DRAWN = "pictogram"
+"""The latent that is made of rendered signs instead of real ones."""
+AROUND = ("gaussian", "truncated_gaussian", "spherical", "mixture")
+"""Latents of nearly one length, between which one goes along a sphere (White 2016)."""
+SHOWN = 8
+"""Samples in a row of a figure, and images from one latent to another."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One generator of the comparison: samples, scores, and the images beside its samples in the figure."""
+
+    name: str
+    numbers: Mapping[str, Any]
+    samples: Images
+    beside: Images
+
+
+@click.command()
+@options(steps=2000)
+@click.option("--class", "label", default=14, show_default=True, help="The class that is generated, by number.")
+@click.option("--work", default=Path("output/gan_inputs"), show_default=True, type=Path)
+@click.option("--output", default=RESULTS / "gan_inputs.json", show_default=True, type=Path)
+def main(
+    data: str, extractor: str, classifier: Path, label: int, work: Path, output: Path, seed: int, **changes: int
+) -> None:
+    """Train what is not trained yet, and compare."""
+    dataset = prepared(data)
+    train, given, real = (of_classes(dataset, split, [label]) for split in ("train", "validation", "test"))
+    jury = open_jury(extractor, classifier, train)
+    features = jury.extractor.features(real.image)
+    compare = Comparison(jury, features, label, work, given.image, drawn_signs(given))
+    first = Unit("", recipe(LATENT, LOSS, **changes), train.image, train.label, len(dataset.class_names), seed)
+    units = {
+        (latent, loss): replace(first, name=f"{latent}-{loss}", recipe=recipe(latent, loss, **changes))
+        for latent, loss in [*((latent, LOSS) for latent in LATENTS), *((LATENT, loss) for loss in LOSSES)]
+    }
+    units[DRAWN, LOSS] = replace(units[DRAWN, LOSS], given=drawn_signs(train))
+    inputs = [compare.row(latent, units[latent, LOSS]) for latent in LATENTS]
+    inputs += [compare.two_steps(units[LATENT, LOSS], units[second, LOSS]) for second in SECOND_STEPS]
+    losses = [compare.row(loss, units[LATENT, loss]) for loss in LOSSES]
+    some = train.image[np.random.default_rng(seed).permutation(len(train))[: len(given)]]
+    floors = [compare.floor("real training signs", some), compare.floor("real validation signs", given.image)]
+    tables = {"inputs": [dict(row.numbers) for row in inputs], "losses": [dict(row.numbers) for row in losses]}
+    about = {"class": label, "samples": len(given), "real": len(real), "seed": seed, **changes, **jury.about()}
+    write_result(output, about | {"floors": floors, **tables}, packages=("keras", "tensorflow"))
+    write_whole(output.with_suffix(".md"), report(tables, floors, jury))
+    save_png(sheet(inputs, "Inputs: samples | from one latent to another, or what entered"), output.with_suffix(".png"))
+    save_png(sheet(losses, "Losses: samples | from one latent to another"), output.with_name("gan_losses.png"))
+
+
+def drawn_signs(signs: Signs) -> Images:
+    """A rendered sign for each real one, of its class."""
+    return render(signs.label, keys=signs.image_id.tolist(), size=signs.image.shape[1])
+
+
+def recipe(latent: str, loss: str, *, steps: int, width: int, batch_size: int) -> GanRecipe:
+    """The GAN of this latent and this loss; what bounds a critic stands in the place of the R1 penalty."""
+    base = GAN_RECIPES["image_to_image" if LATENTS[latent].kind == "image" else "dcgan"]
+    bounded = LOSSES[loss].clip or LOSSES[loss].gradient_penalty
+    return base.updated(
+        latent=latent,
+        loss=loss,
+        r1=0.0 if bounded else base.r1,
+        steps=steps,
+        width=width,
+        discriminator_width=width,
+        batch_size=batch_size,
+    )
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What is the same for all generators.
+
+    Attributes:
+        jury: Who looks at samples.
+        real: The extractor's features of test signs.
+        label: The class.
+        work: Where trainings are kept.
+        given: Signs that inputs are made of, uint8 (N, size, size, 3); there are as many samples.
+        rendered: The same for pictograms.
+    """
+
+    jury: Jury
+    real: NDArray[np.float32]
+    label: int
+    work: Path
+    given: Images
+    rendered: Images
+
+    def row(self, name: str, unit: Unit) -> Row:
+        """One generator."""
+        source, course = unit.recipe.source, unit.run(self.work)
+        given = self.given if unit.given is None else self.rendered
+        samples = make(unit, course.generator, len(given), images=given)
+        if source.kind == "vector":
+            beside = between(course.generator, source, np.random.default_rng((unit.seed, 0, 2)))
+        else:
+            entered = source.sample(len(given), samples.shape[1], drawn(unit.seed), images=given)
+            beside = spread(shown(entered))
+        return self._row(name, source.kind, samples, beside, course.seconds)
+
+    def two_steps(self, first: Unit, second: Unit) -> Row:
+        """The second GAN translates what the first has made; beside its samples are those of the first."""
+        one, other = first.run(self.work), second.run(self.work)
+        raw = make(first, one.generator, len(self.given))
+        samples = make(second, other.generator, len(raw), images=raw)
+        name = f"{first.recipe.latent}, then {second.recipe.latent}"
+        return self._row(name, "two steps", samples, spread(raw), one.seconds + other.seconds)
+
+    def _row(self, name: str, kind: str, samples: Images, beside: Images, seconds: float) -> Row:
+        numbers = {"name": name, "kind": kind, **self.numbers(samples), "seconds": round(seconds)}
+        click.echo(f"{name}: {numbers['called']:.0%} of the samples are called the class")
+        return Row(name, numbers, spread(samples), beside)
+
+    def floor(self, name: str, images: Images) -> dict[str, Any]:
+        """Real images in the samples' place."""
+        return {"name": name, "kind": "real", **self.numbers(images)}
+
+    def numbers(self, images: Images) -> dict[str, Any]:
+        """Scores of images, and the share that the classifier takes for the class."""
+        called = float(np.mean(self.jury.called(images) == self.label))
+        return rounded({"called": called, **self.jury.scores(self.real, images)})
+
+
+def spread(images: Images) -> Images:
+    """Some of them, evenly from all: neighbours may be frames of one track."""
+    some: Images = images[np.linspace(0, len(images) - 1, SHOWN).astype(int)]
+    return some
+
+
+def between(generator: keras.Model, source: Latent, random: np.random.Generator) -> Images:
+    """Images (SHOWN, size, size, 3) on the way from one latent to another."""
+    start, end = source.sample(2, generator.output_shape[1], random)
+    way = path(start, end, around=source.name in AROUND)
+    made: Images = np.asarray(with_pixels(generator).predict_on_batch(way))
+    return made
+
+
+def path(start: NDArray[np.float32], end: NDArray[np.float32], *, around: bool) -> NDArray[np.float32]:
+    """Latents (SHOWN, D) from one vector to another: along a great circle (Shoemake 1985), or straight."""
+    t = np.linspace(0, 1, SHOWN, dtype=np.float32)[:, None]
+    if not around:
+        return (1 - t) * start + t * end
+    angle = np.arccos(start @ end / (np.linalg.norm(start) * np.linalg.norm(end)))
+    arc = (np.sin((1 - t) * angle) * start + np.sin(t * angle) * end) / np.sin(angle)
+    return arc.astype(np.float32)
+
+
+def shown(inputs: NDArray[np.float32]) -> Images:
+    """Maps or images (N, H, W, 1 or 3) as pictures; maps, of variance 1, between -2 and 2 deviations."""
+    most = 1 if np.abs(inputs).max() <= 1 else 2
+    pixels = np.rint((np.clip(inputs / most, -1, 1) + 1) * 127.5).astype(np.uint8)
+    return np.broadcast_to(pixels, (*pixels.shape[:3], 3))
+
+
+def sheet(rows: Sequence[Row], title: str) -> Any:
+    """A figure with a row for each generator: samples, a gap, and what is beside them."""
+    gap = np.full_like(rows[0].samples[:1], 255)
+    pictures = np.concatenate([part for row in rows for part in (row.samples, gap, row.beside)])
+    return samples_figure(pictures, [row.name.replace("_", " ") for row in rows], title, columns=2 * SHOWN + 1)
+
+
+def report(tables: Mapping[str, Sequence[Mapping[str, Any]]], floors: Sequence[Mapping[str, Any]], jury: Jury) -> str:
+    """Both tables; real signs are their last rows."""
+    columns = {"name": "", "kind": "kind", "called": "called the class"}
+    columns |= {jury.named("kd"): "kernel distance", jury.named("kd_spread"): "spread"}
+    columns |= {jury.named("fd"): "Frechet distance"}
+    columns |= {jury.named(name): name for name in ("precision", "recall", "density", "coverage")}
+    columns |= {jury.named("duplicate_share"): "duplicates", "seconds": "seconds"}
+    about = f"Scores by the features of {jury.extractor.name} ({jury.extractor.dimension} dimensions)."
+    parts = [f"### {name.capitalize()}\n\n{markdown([*rows, *floors], columns)}" for name, rows in tables.items()]
+    return "\n".join([*parts, about + "\n"])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,272 @@
+"""What the experiments on GANs share: trainings that are kept on disk, and the two networks that look at samples."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import click
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+import models.layers  # noqa: F401 - registers the layers of ours that a file may hold
+from benchmarks.record import write_whole
+from gan.health import Record, duplicate_share
+from gan.recipes import GanRecipe
+from gan.sampling import generate
+from gan.scores import frechet_distance, kernel_distance, precision_recall_density_coverage
+from gan.scores.extractors import score_name
+from gan.training import Score, train_gan
+from models.fit import predict_logits
+from pipelines.gan_judge import open_extractor
+
+if TYPE_CHECKING:
+    from gan.scores.extractors import Extractor
+    from pipelines.signs import SignDataset, Signs
+
+Images = NDArray[np.uint8]
+GENERATOR, COURSE, CHECKPOINT = "generator.keras", "course.json", "checkpoint.npz"
+NEIGHBOURS = 5
+
+
+@dataclass(frozen=True)
+class Course:
+    """A training that is over.
+
+    Attributes:
+        generator: The averaged one, of the last step; of the last report if the training stopped early.
+        records: As in `gan.training.TrainedGan`.
+        reports: As there.
+        stopped: Why it stopped before its last step; empty if it did not.
+    """
+
+    generator: keras.Model
+    records: list[Record]
+    reports: list[dict[str, float]]
+    stopped: str = ""
+
+    @property
+    def seconds(self) -> float:
+        """Of training and of scoring in its course."""
+        return sum(report["seconds"] for report in self.reports)
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One training: what is done once, and not again when a comparison is continued.
+
+    Attributes:
+        name: Begins the name of its folder, which ends in a digest of all that decides the training.
+        recipe: All choices.
+        images: Real ones, uint8 (N, size, size, 3).
+        labels: Their classes (N,).
+        classes: Number of classes.
+        seed: Of all that is random.
+        report_every: Steps from one checkpoint to the next.
+        given: What inputs that are images are made of, like `images`; None: the real images themselves.
+    """
+
+    name: str
+    recipe: GanRecipe
+    images: Images
+    labels: NDArray[np.int64]
+    classes: int
+    seed: int = 0
+    report_every: int = 500
+    given: Images | None = None
+
+    def folder(self, work: Path) -> Path:
+        """Where it is kept."""
+        about = {**asdict(self.recipe), "classes": self.classes, "seed": self.seed, "every": self.report_every}
+        digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+        digest.update(np.ascontiguousarray(self.images).data)
+        digest.update(np.ascontiguousarray(self.labels, np.int64).data)
+        if self.given is not None:
+            digest.update(np.ascontiguousarray(self.given).data)
+        return work / f"{self.name}-{digest.hexdigest()[:10]}"
+
+    def run(self, work: Path, score: Score | None = None) -> Course:
+        """Train, or go on with a training that was interrupted, or read one that is done."""
+        folder = self.folder(work)
+        if not (folder / COURSE).exists():
+            click.echo(f"{self.name}: {self.recipe.steps} steps")
+            records, reports, stopped = self._train(folder, score)
+            kept = {"records": [asdict(record) for record in records], "reports": reports, "stopped": stopped}
+            write_whole(folder / COURSE, json.dumps(kept) + "\n")
+        found = json.loads((folder / COURSE).read_text(encoding="utf-8"))
+        generator = keras.saving.load_model(folder / GENERATOR, compile=False)
+        return Course(generator, [Record(**record) for record in found["records"]], found["reports"], found["stopped"])
+
+    def _train(self, folder: Path, score: Score | None) -> tuple[list[Record], list[dict[str, float]], str]:
+        reports: list[dict[str, float]] = []
+
+        def keep(numbers: dict[str, float], generator: keras.Model | None) -> None:
+            reports.append(numbers)
+            if generator is not None:
+                _save(generator, folder / GENERATOR)
+
+        if not (folder / CHECKPOINT).exists():
+            keras.utils.set_random_seed(self.seed)
+            _save(self.recipe.build(self.images.shape[1], self.classes)[0], folder / GENERATOR)
+        try:
+            trained = train_gan(
+                self.recipe,
+                self.images,
+                self.labels,
+                classes=self.classes,
+                seed=self.seed,
+                report_every=self.report_every,
+                score=score,
+                checkpoint=folder / CHECKPOINT,
+                on_report=keep,
+                given=self.given,
+            )
+        except FloatingPointError as error:
+            return [*map(_record, reports), _not_finite(str(error))], reports, str(error)
+        _save(trained.generator, folder / GENERATOR)
+        return trained.records, trained.reports, ""
+
+
+def _save(model: keras.Model, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f"part-{path.name}")
+    model.save(beside)
+    beside.replace(path)
+
+
+def _record(report: Mapping[str, float]) -> Record:
+    """The means of a report: all that is left of the records of a training that stopped."""
+    _, *names = (field.name for field in fields(Record))
+    return Record(int(report["step"]), *(report[name] for name in names))
+
+
+def _not_finite(message: str) -> Record:
+    """The record of the step that the error names."""
+    step = re.search(r"at step (\d+)", message)
+    return Record(int(step[1]) if step else 0, *[np.nan] * (len(fields(Record)) - 1))
+
+
+@dataclass(frozen=True)
+class Jury:
+    """Who looks at samples: one network by its features, and another, the classifier, by its answers."""
+
+    extractor: Extractor
+    classifier: keras.Model
+
+    def scores(self, real: NDArray[np.float32], images: Images) -> dict[str, float]:
+        """Scores of images by full name.
+
+        Args:
+            real: The extractor's features of the images to be like.
+            images: uint8 (N, H, W, 3).
+        """
+        features = self.extractor.features(images)
+        fewest = min(len(real), len(features))
+        kernel = kernel_distance(real, features, subsets=100, subset_size=fewest // 2)
+        found = {"kd": kernel.value, "kd_spread": kernel.spread}
+        found["fd"] = frechet_distance(real, features, low_rank=True)
+        found |= precision_recall_density_coverage(real, features, k=min(NEIGHBOURS, fewest - 1))._asdict()
+        found["duplicate_share"] = duplicate_share(images)
+        return {score_name(name, self.extractor.name): value for name, value in found.items()}
+
+    def distance(self, real: NDArray[np.float32], images: Images) -> float:
+        """The kernel distance of images from those with these features."""
+        features = self.extractor.features(images)
+        return kernel_distance(real, features, subsets=0, subset_size=min(len(real), len(features))).value
+
+    def named(self, score: str) -> str:
+        """The full name of a score."""
+        return score_name(score, self.extractor.name)
+
+    def called(self, images: Images) -> NDArray[np.int64]:
+        """The classes (N,) that the classifier takes images for."""
+        found: NDArray[np.int64] = predict_logits(self.classifier, images).argmax(axis=1)
+        return found
+
+    def about(self) -> dict[str, Any]:
+        """What decides the scores."""
+        extractor = self.extractor
+        return {"extractor": extractor.name, "dimension": extractor.dimension, "hash": extractor.hash, "k": NEIGHBOURS}
+
+
+def open_jury(extractor: str, classifier: Path, train: Signs) -> Jury:
+    """Open both networks; the extractor as `pipelines.gan --extractor` does."""
+    return Jury(open_extractor(extractor, train), keras.saving.load_model(classifier, compile=False))
+
+
+def make(unit: Unit, generator: keras.Model, n: int, *, images: Images | None = None) -> Images:
+    """Generate n images with a unit's generator, from these images where it translates images."""
+    source = unit.recipe.source
+    given = images if source.kind == "image" else None
+    return generate(generator, source, n=n, random=drawn(unit.seed), images=given)
+
+
+def drawn(seed: int) -> np.random.Generator:
+    """Draws the latents of samples; those of training are of (seed, step)."""
+    return np.random.default_rng((seed, 0, 1))
+
+
+def of_classes(dataset: SignDataset, split: str, labels: Sequence[int]) -> Signs:
+    """The signs of some classes in a split."""
+    signs = dataset.read(split)
+    return signs.take(np.isin(signs.label, labels))
+
+
+def rounded(values: Mapping[str, Any], digits: int = 4) -> dict[str, Any]:
+    """The same with fewer digits; what is not finite becomes None, which JSON has."""
+    return {
+        name: value if not isinstance(value, float) else round(value, digits) if np.isfinite(value) else None
+        for name, value in values.items()
+    }
+
+
+def markdown(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], digits: int = 3) -> str:
+    """A table.
+
+    Args:
+        rows: Values by key; what is missing or None is left empty.
+        columns: The heading of each key.
+        digits: After the point, of all that is not whole.
+    """
+    lines = [f"| {' | '.join(columns.values())} |", f"|---|{'---:|' * (len(columns) - 1)}"]
+    lines += [f"| {' | '.join(_cell(row.get(key), digits) for key in columns)} |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(value: Any, digits: int) -> str:
+    if value is None:
+        return ""
+    return f"{value:.{digits}f}" if isinstance(value, float) else str(value)
+
+
+def options(*, steps: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """The options that the experiments share.
+
+    Args:
+        steps: Of each training, by default.
+    """
+    shared = (
+        click.option("--data", default="../shared/gtsrb", show_default=True, help="A prepared folder or any source."),
+        click.option("--extractor", required=True, help="What scores: a .keras classifier, or NAME:WEIGHTS."),
+        click.option("--classifier", required=True, type=Path, help="What names the samples: another classifier."),
+        click.option("--steps", default=steps, show_default=True, help="Of each training."),
+        click.option("--width", default=32, show_default=True, help="Of both networks."),
+        click.option("--batch-size", default=64, show_default=True, help="Images a step."),
+        click.option("--seed", default=0, show_default=True, help="Of all that is random."),
+    )
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        for option in reversed(shared):
+            command = option(command)
+        return command
+
+    return decorate

@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+
+from benchmarks.gan_failures import PANELS, PROVOCATIONS, Outcome, extremes, failures_figure, limits, rows_of, targets
+from benchmarks.gan_failures import words as said
+from benchmarks.gan_runs import Course
+from gan.health import FAILURES, Record, Samples
+from gan.recipes import GAN_RECIPES
+
+STEPS = range(20, 420, 20)
+IMAGES = np.zeros((12, 32, 32, 3), np.uint8)
+
+
+def outcome(*, gradient=1.0, right=0.8, loss=1.0, entropy=(10, 10), duplicates=0.0):
+    """A training in which these numbers hold from the middle on."""
+    records = [
+        Record(step, loss if step > 200 else 1.0, 1.0, gradient if step > 200 else 1.0, 1.0, right, right)
+        for step in STEPS
+    ]
+    watched = [Samples(step, entropy, recall=0.5, coverage=0.5, duplicate_share=duplicates) for step in STEPS]
+    return Outcome("said", Course(None, records, []), watched, IMAGES)
+
+
+HEALTHY = outcome()
+FAILED = {
+    "vanishing_gradient": outcome(gradient=1e-3),
+    "discriminator_wins": outcome(right=0.99),
+    "diverged": outcome(loss=1e4),
+    "mode_collapse": outcome(entropy=(20, 0)),
+}
+BOUNDED = {
+    "vanishing_gradient": "least_share_of_largest_gradient",
+    "discriminator_wins": "most_right_of_both",
+    "diverged": "largest_loss",
+    "mode_collapse": "least_entropy",
+}
+
+
+def test_every_failure_is_provoked_and_drawn():
+    assert set(PROVOCATIONS) == set(PANELS) == set(FAILURES)
+
+
+@pytest.mark.parametrize("provocation", PROVOCATIONS.values())
+def test_both_trainings_are_recipes_that_differ(provocation):
+    provoked, cured = (GAN_RECIPES["dcgan"].updated(**given) for given in (provocation.provoked, provocation.cured))
+    assert provoked != cured
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_the_table_has_the_number_that_broke_the_rule(failure):
+    provoked, cured = rows_of(failure, (FAILED[failure], HEALTHY))
+    assert (provoked["provoked"], cured["provoked"]) == (True, False)
+    assert failure in provoked["detected"]
+    assert cured["detected"] == {}
+    number, limit = BOUNDED[failure], limits()[BOUNDED[failure]]
+    broken, kept = provoked["numbers"][number] - limit, cured["numbers"][number] - limit
+    assert broken * kept < 0
+
+
+def test_numbers_have_limits_and_one_class_no_entropy():
+    numbers = extremes(outcome(entropy=()))
+    assert set(numbers) == set(limits())
+    assert numbers["least_entropy"] is None
+
+
+def test_targets_are_met_by_failures_that_are_found_and_cured_alone():
+    good = targets({failure: (FAILED[failure], HEALTHY) for failure in FAILURES})
+    assert all(target.met for target in good)
+    assert not any(target.met for target in targets({"diverged": (HEALTHY, FAILED["diverged"])}))
+
+
+def test_words_name_the_step():
+    assert said({"mode_collapse": 120}) == "mode collapse at step 120"
+    assert said({}) == "nothing"
+
+
+def test_the_figure_marks_what_was_found():
+    figure = failures_figure({failure: (FAILED[failure], HEALTHY) for failure in FAILURES})
+    texts = [text.get_text() for axes in figure.axes for text in axes.texts]
+    assert sum("found: nothing" in text for text in texts) == len(FAILURES)
+    assert len(figure.axes) == 4 * len(FAILURES)
