@@ -269,7 +269,7 @@ def _entropy(counts: Sequence[int]) -> float:
 def extremes(outcome: Outcome) -> dict[str, Any]:
     """The numbers that the rules compare with their limits, each at its worst."""
     records, samples = series(outcome)
-    records, samples = records.rolling(WINDOW).median(), samples.iloc[WARM_UP:].rolling(WINDOW).median()
+    records, samples = records.rolling(WINDOW).median(), samples.loc[WARM_UP:].rolling(WINDOW).median()
     gradient = records["generator_gradient"]
     found = {
         "least_gradient": gradient.min(),

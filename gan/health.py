@@ -23,8 +23,8 @@ WON = 0.98
 """A discriminator has won when it takes this share of the real and of the generated images for what they are."""
 DIVERGED = 1e3
 """A loss has diverged when its size is above this."""
-WARM_UP = 2
-"""First reports on samples that say nothing: all images of an untrained generator are alike."""
+WARM_UP = 1000
+"""Steps before which samples say nothing: all images of an untrained generator are alike."""
 DUPLICATES = 0.5
 """Samples have collapsed when this share of them has a near-duplicate."""
 UNEVEN = 0.5
@@ -128,10 +128,10 @@ def mode_collapse(samples: Sequence[Samples]) -> NDArray[np.bool_]:
     """Where the samples show little of what the real images show.
 
     Any of: more than `DUPLICATES` of them have a near-duplicate; the entropy of their classes is below `UNEVEN` of
-    its maximum; recall or coverage is below `FORGOTTEN` of its best, that was `COVERED` or more. The first `WARM_UP`
-    reports do not count.
+    its maximum; recall or coverage is below `FORGOTTEN` of its best, that was `COVERED` or more. Reports before
+    step `WARM_UP` do not count.
     """
-    reports = samples[WARM_UP:]
+    reports = [report for report in samples if report.step >= WARM_UP]
     entropy = np.array([_entropy(np.asarray(report.classes)) for report in reports], np.float64)
     holds = (_median(reports, "duplicate_share") > DUPLICATES) | (_trailing_median(entropy) < UNEVEN)
     for name in ("recall", "coverage"):

@@ -7,14 +7,14 @@ from benchmarks.gan_runs import Course
 from gan.health import FAILURES, Record, Samples
 from gan.recipes import GAN_RECIPES
 
-STEPS = range(20, 420, 20)
+STEPS = range(100, 2100, 100)
 IMAGES = np.zeros((12, 32, 32, 3), np.uint8)
 
 
 def outcome(*, gradient=1.0, right=0.8, loss=1.0, entropy=(10, 10), duplicates=0.0):
     """A training in which these numbers hold from the middle on."""
     records = [
-        Record(step, loss if step > 200 else 1.0, 1.0, gradient if step > 200 else 1.0, 1.0, right, right)
+        Record(step, loss if step > 1000 else 1.0, 1.0, gradient if step > 1000 else 1.0, 1.0, right, right)
         for step in STEPS
     ]
     watched = [Samples(step, entropy, recall=0.5, coverage=0.5, duplicate_share=duplicates) for step in STEPS]

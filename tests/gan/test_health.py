@@ -18,6 +18,8 @@ from gan.health import (
 )
 
 COUNT = 60
+EVERY = 500
+"""Steps from one report on samples to the next."""
 LATE = 30
 """Place in a series of records at which it fails."""
 
@@ -35,14 +37,14 @@ def healthy(seed=0, *, noise=0.4):
 
 
 def sampled(seed=0, *, count=20):
-    """Reports on samples, every 100 steps, that get better as they do in a training; the first are of one grey."""
+    """Reports on samples, every `EVERY` steps, that get better as they do in a training; the first are of one grey."""
     random = np.random.default_rng(seed)
     reports = [Samples(0, (400, 0, 0, 0), 0.0, 0.0, 1.0)]
     for place in range(1, count):
         good = 1 - np.exp(-place / 4)
         classes = tuple(random.multinomial(400, random.dirichlet(np.full(4, 30))).tolist())
         recall, coverage = np.clip(good * 0.6 * np.exp(random.normal(0, 0.1, 2)), 0, 1)
-        reports.append(Samples(100 * place, classes, recall, coverage, random.uniform(0, 0.1)))
+        reports.append(Samples(EVERY * place, classes, recall, coverage, random.uniform(0, 0.1)))
     return reports
 
 
@@ -85,7 +87,7 @@ COLLAPSES = {
 @given(seed=st.integers(0, 10**6))
 def test_each_sign_of_a_collapse_is_found(sign, seed):
     found = diagnose(healthy(seed), spoilt(sampled(seed), 12, **COLLAPSES[sign]))
-    assert found == {"mode_collapse": 100 * (12 + WINDOW // 2)}
+    assert found == {"mode_collapse": EVERY * (12 + WINDOW // 2)}
 
 
 @pytest.mark.parametrize("name", [*FAULTS, *COLLAPSES])
@@ -122,22 +124,22 @@ def test_a_discriminator_wins_only_if_it_is_right_about_both(accuracies):
 
 def test_untrained_and_poor_generators_have_not_collapsed():
     grey = Samples(0, (400, 0, 0, 0), 0.0, 0.0, 1.0)
-    start = [replace(grey, step=100 * place) for place in range(WARM_UP)]
+    start = [replace(grey, step=EVERY * place) for place in range(WARM_UP // EVERY)]
     assert diagnose([], start + sampled()[1:]) == {}
-    poor = [Samples(100 * place, (), 0.08 / (1 + place), 0.05 / (1 + place), 0.0) for place in range(20)]
+    poor = [Samples(EVERY * place, (), 0.08 / (1 + place), 0.05 / (1 + place), 0.0) for place in range(20)]
     assert diagnose([], poor) == {}
 
 
 def test_a_generator_that_stays_grey_has_collapsed():
-    grey = [Samples(100 * place, (400, 0, 0, 0), 0.0, 0.0, 1.0) for place in range(20)]
-    assert diagnose([], grey) == {"mode_collapse": 100 * (WARM_UP + WINDOW - 1)}
+    grey = [Samples(EVERY * place, (400, 0, 0, 0), 0.0, 0.0, 1.0) for place in range(20)]
+    assert diagnose([], grey) == {"mode_collapse": WARM_UP + EVERY * (WINDOW - 1)}
 
 
 def test_unknown_numbers_of_samples_decide_nothing_and_do_not_hide_others():
-    unknown = [Samples(100 * place) for place in range(20)]
+    unknown = [Samples(EVERY * place) for place in range(20)]
     assert diagnose([], unknown) == {}
     known = [replace(entry, duplicate_share=0.9) if place % 2 else entry for place, entry in enumerate(unknown)]
-    assert diagnose([], known) == {"mode_collapse": 1100}  # the fifth that is known and counts
+    assert diagnose([], known) == {"mode_collapse": 11 * EVERY}  # the fifth that is known and counts
 
 
 @pytest.mark.parametrize("count", range(WINDOW))

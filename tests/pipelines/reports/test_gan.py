@@ -27,7 +27,7 @@ def records(count, **values):
 
 
 def reports(count):
-    return [Samples(50 * place, (5, 5), 0.4, 0.5, 0.0 if place < count // 2 else 0.9) for place in range(count)]
+    return [Samples(200 * place, (5, 5), 0.4, 0.5, 0.0 if place < count // 2 else 0.9) for place in range(count)]
 
 
 def marks(figure):
@@ -58,14 +58,14 @@ def test_failures_are_marked_in_all_panels_and_named_in_their_own():
     failed = records(40, generator_gradient=1e-6, real_accuracy=1.0, fake_accuracy=1.0)
     failed[-1] = replace(failed[-1], discriminator_loss=np.nan)
     figure = training_figure(failed, reports(20))
-    steps = {"vanishing gradient": 220, "discriminator wins": 220, "diverged": 390, "mode collapse": 600}
+    steps = {"vanishing gradient": 220, "discriminator wins": 220, "diverged": 390, "mode collapse": 2400}
     assert marks(figure) == {
         "Losses": (sorted(steps.values()), ["diverged"]),
         "Gradient norms": (sorted(steps.values()), ["vanishing gradient"]),
         "Discriminator's accuracy": (sorted(steps.values()), ["discriminator wins"]),
         "Samples": (sorted(steps.values()), ["mode collapse"]),
     }
-    assert figure.texts[1].get_text() == "; ".join(f"{name} at step {step}" for name, step in steps.items())
+    assert figure.texts[1].get_text() == "; ".join(f"{name} at step {step:,}" for name, step in steps.items())
 
 
 def test_a_blow_up_does_not_flatten_the_losses_before_it():
