@@ -28,6 +28,8 @@ LONGER = (
     "epoch_speed",
     "tune_overhead",
     "search_budget",
+    "recipe_selection",
+    "gan_throughput",
     "precision",
     "rendered_to_real",
     "threshold_coverage",
