@@ -194,7 +194,7 @@ def _entropy(counts: NDArray[Any]) -> float:
     if len(counts) < 2 or not counts.sum():
         return np.nan
     shares = counts[counts > 0] / counts.sum()
-    return float(-(shares * np.log(shares)).sum() / np.log(len(counts)))
+    return float((shares * np.log(1 / shares)).sum() / np.log(len(counts)))
 
 
 def _values(series: Sequence[Any], name: str) -> Floats:

@@ -123,17 +123,9 @@ class GanRecipe:
         Raises:
             ValueError: the latent or the class do not fit the networks, or the size is none that they have.
         """
+        if misfit := self._misfit():
+            raise ValueError(misfit)
         source, known = self.source, classes if self.conditional else 0
-        if source.kind == "image" and self.augmentation != "none":
-            raise ValueError(
-                f"augmentation {self.augmentation} would part images from the {self.latent} that they are made from; "
-                "set augmentation to none"
-            )
-        if self.adaptive and (self.augmentation == "none" or self.loss.startswith("wasserstein")):
-            raise ValueError(
-                f"adaptive has nothing to adapt with augmentation {self.augmentation} and loss {self.loss}: it needs "
-                "an augmentation, and a loss other than wasserstein and wasserstein_gp; set adaptive to false"
-            )
         generator = build_generator(self.generator, source, size=size, classes=known, width=self.width)
         discriminator = build_discriminator(
             self.discriminator,
@@ -147,6 +139,25 @@ class GanRecipe:
             condition_channels=source.shape(size)[-1] if source.kind == "image" else 0,
         )
         return generator, discriminator
+
+    def _misfit(self) -> str:
+        """What of its values would do nothing or harm beside the others, and the remedy; empty if all is well."""
+        translates = self.source.kind == "image"
+        if translates and self.augmentation != "none":
+            return (
+                f"augmentation {self.augmentation} would part images from the {self.latent} that they are made from; "
+                "set augmentation to none"
+            )
+        if self.l1 and not translates:
+            return f"l1 {self.l1:g}: what is made of {self.latent} has no real image to be near; set l1 to 0"
+        if self.adaptive and (self.augmentation == "none" or self.loss.startswith("wasserstein")):
+            return (
+                f"adaptive has nothing to adapt with augmentation {self.augmentation} and loss {self.loss}: it needs "
+                "an augmentation, and a loss other than wasserstein and wasserstein_gp; set adaptive to false"
+            )
+        if self.conditioning == "k_plus_one" and (self.loss != "non_saturating" or self.label_smoothing):
+            return "k_plus_one is a loss of its own: leave loss at non_saturating and label_smoothing at 0"
+        return ""
 
 
 GAN_RECIPES: dict[str, GanRecipe] = {

@@ -24,6 +24,8 @@ PREVIEWED = 64
 NEIGHBOURS = 5
 COMPONENTS, PIXEL_IMAGES = 64, 2000
 """Of pixels, and the images that they are found in."""
+ROUNDING = 1e-6
+"""Components shorter than this share of the longest are rounding."""
 DUPLICATES = "duplicate_share"
 CALLED = "called/"
 """Begins the names of the shares of samples that the extractor takes for each class."""
@@ -60,8 +62,11 @@ def _principal_components(images: NDArray[np.uint8]) -> Extractor:
 
     some = images[np.linspace(0, len(images) - 1, min(len(images), PIXEL_IMAGES)).astype(int)]
     flat = some.reshape(len(some), -1) / 255
-    count, mean = min(COMPONENTS, len(flat) - 1), flat.mean(axis=0)
+    mean = flat.mean(axis=0)
     _, lengths, found = np.linalg.svd(flat - mean, full_matrices=False)
+    count = min(COMPONENTS, int(np.sum(lengths > ROUNDING * lengths[0])))
+    if not count:
+        raise InputError("--extractor: all training images are the same; give a classifier, or other images")
     axes = found[:count].T / lengths[:count] * np.sqrt(len(flat))  # each component has variance 1
     project = keras.layers.Dense(count)
     layers = [keras.Input(images.shape[1:]), keras.layers.Rescaling(1 / 255), keras.layers.Flatten(), project]
@@ -140,7 +145,7 @@ class Judge:
             self.recipe.source,
             labels if self.recipe.conditional else None,
             n=len(rows),
-            random=np.random.default_rng((self.seed, 1, draw + 1)),  # the training's are (seed, step)
+            random=np.random.default_rng((self.seed, 1, draw + 2)),  # the training's are (seed, step)
             images=self.given[rows] if self.recipe.source.kind == "image" else None,
         )
 

@@ -193,7 +193,7 @@ def tune(settings: TuneSettings, run: TrackedRun) -> Results:
     task = _gan_task(settings, dataset)
     search = plan_search(settings, dataset, task)
     splits = {} if task else read_splits(dataset, settings.limit)
-    data = task.read(dataset) if task else _search_data(splits, dataset)
+    data = task.read() if task else _search_data(splits, dataset)
     records = search.run(data, _describe(settings, search, dataset, run), resume=settings.resume)
     trials = trials_table(records, settings.objectives)
     results = publish_search(settings, trials, records, run, task)
@@ -260,7 +260,7 @@ def plan_search(settings: TuneSettings, dataset: SignDataset, task: GanTask | No
             raise InputError("--workers: pbt shares the cluster among all its trials; leave it out")
     weights, classes = settings.initial_weights, len(dataset.class_names)
     if task:
-        task.require_valid_point(space, classes=classes, size=dataset.size)
+        task.require_valid_point(space)
     else:
         require_valid_point(
             space, settings.family, settings.epochs, classes=classes, size=dataset.size, weights=weights

@@ -110,7 +110,7 @@ def parallel_coordinates(trials: pd.DataFrame, parameters: Sequence[str], object
 
 
 def learning_curves(trials: pd.DataFrame, epochs: pd.DataFrame, objective: str) -> Figure:
-    """Draw what the epochs of each trial are compared by, macro-F1 on a scale of its distance to 1; the best stands out."""
+    """Draw what each trial learned by epoch, macro-F1 on a scale of its distance to 1; the best stands out."""
     measure = "distance" if "distance" in epochs else "f1_macro"
     if epochs[measure].notna().sum() == 0:
         return message_figure("No trial finished an epoch")

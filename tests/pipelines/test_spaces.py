@@ -89,7 +89,7 @@ def test_a_wrong_space_is_named(text: str, message: str, write):
 
 
 def test_a_space_that_is_not_there_is_named():
-    with pytest.raises(InputError, match="--space cnm: there is no such file; choose one of cnn, dropout"):
+    with pytest.raises(InputError, match="--space cnm: there is no such file; choose one of cnn, dcgan"):
         read_space("cnm")
 
 
@@ -129,9 +129,9 @@ def test_what_is_of_another_family_is_refused(family: str, said: str, message: s
         require_valid_point(write(said), family, 3, classes=3, size=16)
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in SPACES.glob("*.yaml")))
+@pytest.mark.parametrize("name", sorted(path.stem for path in SPACES.glob("*.yaml") if "gan" not in path.stem))
 def test_the_spaces_of_the_project_have_valid_points(name: str):
-    family = "transfer" if name == "transfer" else "cnn"
+    family = "transfer" if name in ("transfer", "fine_tuning") else "cnn"
     space = read_space(name)
     require_valid_point(space, family, 3, classes=3, size=16)
     for seed in range(20):

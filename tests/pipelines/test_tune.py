@@ -12,12 +12,16 @@ from pydantic import ValidationError
 
 from pipelines import tuning
 from pipelines.cluster import Workers
+from pipelines.entry import Results
+from pipelines.gan import GanSettings
 from pipelines.trial_log import SearchRecord, TrialRecord
 from pipelines.trials import SearchData
 from pipelines.tune import TuneSettings, search_summary, tune
 
 COUNTS = {"train": 90, "validation": 30, "test": 30}
 SPACE = "parameters: {network: {choice: [lenet]}, learning_rate: {log_uniform: [1.0e-3, 1.0e-2]}}"
+
+GANS = {"family": "dcgan", "yaml": "parameters: {width: {choice: [4]}, generator_rate: {log_uniform: [1.0e-4, 1.0]}}"}
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +39,11 @@ def searched(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         records = []
         for number, status in enumerate(seen["statuses"]):
             f1 = 0.9 - number / 10
-            numbers = {"val_f1_macro": f1, "val_accuracy": f1, "loss": 1.0, "learning_rate": 0.1, "seconds": 1.0}
-            objectives = {"f1_macro": f1, "parameters": 5000.0 - 1000 * number, "latency": 1.0, "threshold": 0.5}
-            config = {"network": "lenet", "learning_rate": 0.001 * (number + 1)}
+            numbers = {"val_f1_macro": f1, "val_accuracy": f1, "loss": 1.0, "learning_rate": 0.1, "seconds": 1.0,
+                       "val_distance": 1 - f1, "generator_loss": 1.0, "discriminator_loss": 1.0}  # fmt: skip
+            objectives = {"f1_macro": f1, "parameters": 5000.0 - 1000 * number, "latency": 1.0, "threshold": 0.5,
+                          "distance": 1 - f1}  # fmt: skip
+            config = seen.get("config", {"network": "lenet", "learning_rate": 0.001 * (number + 1)})
             kept = {name: objectives[name] for name in search.plan.objectives}
             epochs = {1: numbers, 2: numbers}
             records.append(
@@ -90,6 +96,33 @@ def test_the_search_gets_what_was_asked_for(colours, tracked, searched):
     assert search.folder.is_absolute()
 
 
+def test_the_best_gan_is_told_by_the_command_that_trains_it(colours, tracked, searched, monkeypatch):
+    trained: list[GanSettings] = []
+
+    def train(settings: GanSettings, run: Any) -> Results:
+        trained.append(settings)
+        return Results(metrics={"gan/kd_pca": 0.25}, summary="samples")
+
+    monkeypatch.setattr("pipelines.gan.gan", train)
+    searched["config"] = {"width": 4, "loss": "hinge", "generator_rate": 2e-5}
+    options = {**GANS, "class": "", "champion": True, "scores_every": 5, "limit": 60}
+    assert tune.execute(settings(colours, tracked, **options)) == 0
+    best = json.loads((tracked / "tune" / "best.json").read_text())
+    assert best["distance"] == pytest.approx(0.1)
+    assert best["command"] == (
+        f"python -m pipelines.gan --data {colours} --size 16 --loss hinge --options width=4,generator_rate=2e-05 "
+        "--steps 10 --scores-every 5 --limit 60"
+    )
+    assert [made.recipe().generator_rate for made in trained] == [2e-5]
+    assert trained[0].output == tracked / "tune" / "champion"
+    assert pd.read_csv(tracked / "tune" / "epochs.csv")["distance"].tolist()[:2] == pytest.approx([0.1, 0.1])
+    assert searched["record"].alike["objective"] == "distance"
+    assert searched["record"].tags["model"] == "conditional"
+    assert len(searched["data"].train) == 60
+    results = json.loads((tracked / "results.json").read_text())
+    assert results["metrics"]["gan/kd_pca"] == 0.25
+
+
 def test_two_objectives_give_a_front(colours, tracked, searched):
     assert tune.execute(settings(colours, tracked, objective="f1_macro,parameters")) == 0
     front = pd.read_csv(tracked / "tune" / "pareto.csv")
@@ -112,9 +145,9 @@ def test_the_best_is_trained_on_all_tracks_tested_and_registered(colours, tracke
 @pytest.mark.parametrize(
     ("options", "wants"),
     [({}, True), ({"champion": "false"}, False), ({"algorithm": "grid"}, False), ({"algorithm": "pbt"}, True),
-     ({"algorithm": "grid", "champion": "true"}, True)],
+     ({"algorithm": "grid", "champion": "true"}, True), ({"family": "dcgan"}, False)],
 )  # fmt: skip
-def test_a_grid_leaves_the_registered_model_alone_if_nothing_is_said(options, wants):
+def test_a_grid_and_gans_leave_the_registered_model_alone_if_nothing_is_said(options, wants):
     assert TuneSettings.model_validate(options).wants_champion is wants
 
 
@@ -154,6 +187,18 @@ def test_a_search_whose_trials_all_failed_is_an_error_and_leaves_its_tables(
         ),
         ({"weights": "here.h5"}, "--weights here.h5: only --family transfer"),
         ({"family": "transfer", "weights": "here.h5", "yaml": "parameters: {trainable: {choice: [0.5]}}"}, "here.h5"),
+        ({"extractor": "cnn.keras"}, "--extractor cnn.keras: only --family dcgan has it; leave it out"),
+        ({"objective": "distance"}, "--objective distance: --family cnn is searched by f1_macro or parameters"),
+        ({"family": "dcgan", "objective": "f1_macro"}, "--objective f1_macro: --family dcgan is searched by distance"),
+        ({"family": "dcgan", "measure": "load"}, "--measure load: classifiers alone"),
+        ({"family": "dcgan", "weights": "imagenet"}, "--weights imagenet: only --family transfer"),
+        ({"family": "dcgan"}, "learning_rate: there is no such parameter; choose of adaptive, augmentation"),
+        ({**GANS, "class": "yellow"}, "--class yellow: there is no such class; give a number from 0 to 2"),
+        ({**GANS, "yaml": "parameters: {width: {choice: [1]}}"}, "no valid point among 16; the last: --network cond"),
+        ({**GANS, "class": "red", "yaml": "parameters: {network: {choice: [conditional]}}"}, "needs all classes"),
+        ({**GANS, "algorithm": "pbt", "yaml": "parameters: {width: {choice: [4]}}"}, "pbt changes generator_rate"),
+        ({**GANS, "class": "red"}, "30 train images of class 0, red; a GAN needs 32 or more"),
+        ({**GANS, "extractor": "nowhere.keras"}, "--extractor nowhere.keras: nowhere.keras: there are no such"),
     ],
 )
 def test_what_will_not_do_is_told_before_the_first_trial(options, message, colours, tracked, searched, capsys):

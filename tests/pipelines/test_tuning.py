@@ -66,6 +66,8 @@ def test_a_row_a_trial_has_what_was_measured_of_it():
         ("auto", "optuna", ("threshold",), "none"),
         ("asha", "grid", ("f1_macro", "latency"), "asha"),
         ("auto", "pbt", ("f1_macro",), "none"),
+        ("auto", "optuna", ("distance",), "asha"),
+        ("auto", "pbt", ("distance",), "none"),
     ],
 )
 def test_which_scheduler_a_search_has(asked, algorithm, objectives, expected):
@@ -81,6 +83,19 @@ def test_epochs_are_compared_by_macro_f1_alone(asked, algorithm):
 def test_population_based_training_needs_something_to_change():
     with pytest.raises(InputError, match="pbt changes learning_rate"):
         mutations(Space("own.yaml", (Parameter("dropout", "uniform", (0.0, 0.5)),)))
+
+
+def test_what_of_a_gan_a_population_changes():
+    space = Space("own.yaml", (Parameter("width", "choice", (4, 8)), Parameter("loss", "choice", ("hinge", "minimax"))))
+    assert mutations(space, "dcgan") == {"loss": ["hinge", "minimax"]}
+
+
+def test_epochs_of_gans_have_columns_of_their_own():
+    numbers = {"val_distance": 0.5, "generator_loss": 1.0, "discriminator_loss": 2.0, "seconds": 3.0}
+    found = TrialRecord("t0", "tune/dcgan-000", {}, epochs={2: numbers, 1: numbers})
+    table = epochs_table([found], "dcgan")
+    assert list(table) == ["trial_id", "epoch", "distance", "generator_loss", "discriminator_loss", "seconds"]
+    assert table.iloc[0].tolist() == ["t0", 1, 0.5, 1.0, 2.0, 3.0]
 
 
 def test_another_search_is_not_continued():

@@ -64,6 +64,17 @@ def test_a_search_without_any_result_is_drawn(objectives, tmp_path):
     assert texts.get("pareto.png", "") in ("", "No trial has both macro-F1 and parameters")
 
 
+def test_a_search_over_gans_is_drawn_by_their_distance():
+    trials, epochs = search(12)
+    trials, epochs = (
+        table.assign(distance=1 - table["f1_macro"]).drop(columns="f1_macro") for table in (trials, epochs)
+    )
+    figures = tuning_figures(trials, epochs, ("distance",))
+    title = figures["learning_curves.png"].texts[0].get_text()
+    assert title.startswith(f"{trials.loc[trials['distance'].idxmin(), 'name']} is the best of 12 trials: distance")
+    assert figures["learning_curves.png"].axes[0].get_ylabel().startswith("kernel distance")
+
+
 def test_parameters_that_do_not_vary_are_left_out_where_some_do():
     trials, epochs = search(20)
 

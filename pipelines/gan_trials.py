@@ -1,0 +1,178 @@
+"""A search over GANs: each point of its space as options of the entry point `gan`, and the training inside a trial."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipelines.errors import InputError
+from pipelines.gan import CHECKPOINT, FEWEST, OWN_OPTIONS, GanSettings, _given, _signs, find_class
+from pipelines.gan_judge import CALLED, Judge, open_extractor
+from pipelines.spaces import FAMILIES, require_buildable, require_known
+from pipelines.trials import SearchData
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gan.recipes import GanRecipe
+    from pipelines.signs import SignDataset
+    from pipelines.spaces import Space
+    from pipelines.trials import Reporter
+
+
+@dataclass(frozen=True)
+class GanTask:
+    """What all trials of a search over GANs have in common.
+
+    Attributes:
+        settings: Options of `gan` that are the same for all points.
+        dataset: Of signs.
+        label: The one class, or None.
+    """
+
+    settings: GanSettings
+    dataset: SignDataset
+    label: int | None
+
+    @staticmethod
+    def of(settings: GanSettings, dataset: SignDataset) -> GanTask:
+        """The task of options whose extractor is found from any folder, since trials run in folders of their own.
+
+        Raises:
+            InputError: there is no such class.
+        """
+        name, colon, weights = settings.extractor.rpartition(":")
+        found = str(Path(weights).absolute()) if Path(weights).is_file() else weights
+        label = find_class(settings.class_, dataset.class_names)
+        return GanTask(settings.model_copy(update={"extractor": f"{name}{colon}{found}"}), dataset, label)
+
+    def at(self, point: Mapping[str, Any]) -> GanSettings:
+        """The options of `gan` that train at a point of a space."""
+        own = {name: point[name] for name in ("network", "seed", *OWN_OPTIONS) if name in point}
+        options = ",".join(f"{name}={value}" for name, value in point.items() if name not in own)
+        return self.settings.model_copy(update={**own, "options": options})
+
+    def recipe_at(self, point: Mapping[str, Any]) -> GanRecipe:
+        """The recipe of a point.
+
+        Raises:
+            InputError: a recipe, option or value that cannot be, or one that needs all classes.
+        """
+        recipe = self.at(point).recipe()
+        if self.label is not None and recipe.conditional:
+            raise InputError(f"--class {self.settings.class_}: {recipe.conditioning} needs all classes")
+        return recipe
+
+    def command(self, point: Mapping[str, Any]) -> str:
+        """The command line that trains at a point."""
+        chosen = self.at(point).model_dump(
+            mode="json",
+            by_alias=True,
+            exclude_defaults=True,
+            exclude={"output", "results", "register_model", "resume", "smoke_test"},
+        )
+        words = [f"--{name.replace('_', '-')} {shlex.quote(str(value))}" for name, value in chosen.items()]
+        return " ".join(["python -m pipelines.gan", *words])
+
+    def require_valid_point(self, space: Space) -> None:
+        """Build the networks of up to 16 points of the space, until both can be built.
+
+        Raises:
+            InputError: a parameter that no GAN has, or no point that is valid.
+        """
+        from gan.recipes import GanRecipe
+
+        require_known(space, {part.name for part in fields(GanRecipe)} - {"steps"} | {"network", "seed"})
+        size, classes = self.dataset.size, len(self.dataset.class_names)
+        require_buildable(space, lambda point: self.recipe_at(point).build(size, classes))
+
+    def read(self) -> SearchData:
+        """The images that trials learn from, and those that they are scored against.
+
+        Raises:
+            InputError: there are too few, or no such extractor.
+        """
+        train, validation = (_signs(self.settings, self.dataset, split, self.label) for split in FEWEST)
+        if self.settings.extractor:
+            open_extractor(self.settings.extractor, train)
+        return SearchData(train, validation, len(self.dataset.class_names))
+
+    def train(self, config: Mapping[str, Any], data: SearchData, reporter: Reporter) -> None:
+        """Train at a point, and report each scoring as an epoch.
+
+        A report carries the checkpoint of the one before: `train_gan` saves after it has reported. A trial that is
+        continued trains what lies between anew, to the same result, and reports nothing twice.
+
+        Raises:
+            FloatingPointError: the training diverged.
+            ValueError: a recipe that cannot be built.
+        """
+        from gan.training import train_gan
+
+        settings, recipe = self.at(config), self.recipe_at(config)
+        judge = Judge(
+            recipe,
+            open_extractor(settings.extractor, data.train),
+            data.train,
+            data.validation,
+            count=settings.samples,
+            classes=data.classes,
+            label=self.label,
+            seed=settings.seed,
+            given=_given(recipe, self.dataset, data.validation),
+        )
+        checkpoint = reporter.folder / CHECKPOINT
+        adopt(checkpoint, recipe)
+        train_gan(
+            recipe,
+            data.train.image,
+            data.train.label,
+            classes=data.classes,
+            seed=settings.seed,
+            report_every=settings.scores_every,
+            score=judge,
+            objective=judge.objective,
+            checkpoint=checkpoint,
+            on_report=lambda numbers, _: reporter.on_epoch(
+                int(numbers["step"]) // settings.scores_every - 1, epoch_numbers(numbers, judge.objective)
+            ),
+            given=_given(recipe, self.dataset, data.train),
+        )
+        reporter.finish()
+
+
+def epoch_numbers(report: Mapping[str, float], objective: str) -> dict[str, float]:
+    """The numbers of an epoch from those of a report: scores begin with `val_`, the objective is `val_distance`, too.
+
+    The share of each class and what is not finite, such as the accuracies of a critic, are left out.
+    """
+    from gan.training import MEASURED
+
+    kept = {name: value for name, value in report.items() if np.isfinite(value) and not name.startswith(CALLED)}
+    named = {name if name in MEASURED else f"val_{name}": value for name, value in kept.items()}
+    return {**named, "val_distance": report[objective]}
+
+
+def adopt(checkpoint: Path, recipe: GanRecipe) -> None:
+    """Make a checkpoint that of a recipe which differs in what population based training changes, and in nothing else.
+
+    Population based training continues the state of a good trial with other rates, losses or augmentations.
+
+    Args:
+        checkpoint: File of `gan.checkpoint`; without one, there is nothing to do.
+        recipe: By which the training continues; other differences remain for `train_gan` to refuse.
+    """
+    from gan.checkpoint import load_checkpoint, save_checkpoint
+
+    if not checkpoint.exists():
+        return
+    with np.load(checkpoint) as saved:
+        before = json.loads(str(saved["about"]))["settings"]
+    now = before | {name: getattr(recipe, name) for name in FAMILIES["dcgan"].mutable}
+    if now != before:
+        save_checkpoint(checkpoint, now, *load_checkpoint(checkpoint, before))
