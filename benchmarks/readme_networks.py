@@ -20,7 +20,8 @@ PUBLISHED = (
     "Published, on all 12,630 test images: 99.85% an ensemble with drawn signs (Lopes da Silva and Fernandes 2022), "
     "99.71% the best single network (Arcos-García 2018), 99.46% a committee (Cireşan 2012), 99.33% navoshta, 98.73% "
     "MobileNetV2 at 224 x 224, 98.84% people. Ours are on the half of them that we hold. The minutes of `best` and "
-    "`mobilenet_v2` were taken while other work ran. [All that `best` gets wrong](results/gtsrb/networks/best/mistakes.png)."
+    "`mobilenet_v2` were taken while other work ran. "
+    "[All that `best` gets wrong](results/gtsrb/networks/best/mistakes.png)."
 )
 
 
