@@ -222,6 +222,7 @@ def _train(
             given=given,
         )
     except FloatingPointError as error:
+        run.set_tags({"failure/diverged": str(error)})
         rates = f"generator_rate={recipe.generator_rate:g},discriminator_rate={recipe.discriminator_rate:g}"
         raise InputError(f"--options {rates}: training diverged, {error}") from None
     except ValueError as error:
