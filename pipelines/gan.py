@@ -14,11 +14,13 @@ from pipelines.errors import InputError
 from pipelines.options import read_options, reason
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     from numpy.typing import NDArray
 
     from gan.recipes import GanRecipe
-    from gan.training import TrainedGan
+    from gan.training import OnReport, TrainedGan
     from pipelines.gan_judge import Judge
     from pipelines.signs import SignDataset, Signs
     from pipelines.tracking import TrackedRun
@@ -97,7 +99,6 @@ class GanSettings(Settings):
 def gan(settings: GanSettings, run: TrackedRun) -> Results:
     """Train a GAN of road signs, of one class or of all, and score what it generates."""
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
-    from pipelines.gan_judge import Judge, open_extractor
     from pipelines.gan_outcome import conclude, publish
     from pipelines.quiet import load_tensorflow
     from pipelines.signs import prepared
@@ -112,24 +113,13 @@ def gan(settings: GanSettings, run: TrackedRun) -> Results:
     label = find_class(settings.class_, dataset.class_names)
     if label is not None and recipe.conditional:
         raise InputError(f"--class {settings.class_}: {recipe.conditioning} needs all classes; choose --network dcgan")
-    train, real = (_signs(settings, dataset, split, label) for split in FEWEST)
-    judge = Judge(
-        recipe,
-        open_extractor(settings.extractor, train),
-        train,
-        real,
-        count=settings.samples,
-        classes=len(dataset.class_names),
-        label=label,
-        seed=settings.seed,
-        given=_given(recipe, dataset, real),
-    )
+    train, real = (read_signs(settings, dataset, split, label) for split in FEWEST)
+    judge = open_judge(settings, recipe, dataset, train, real, label)
     devices = ", ".join(device.name for device in tf.config.list_logical_devices("GPU")) or "CPU"
     logger.info("training %s on %d images on %s: %d steps", settings.recipe_name, len(train), devices, recipe.steps)
     run.log_params({"recipe": recipe, "data_digest": dataset.digest, "devices": devices})
     run.set_tags({"data": dataset.name, "model": settings.recipe_name, "class": settings.class_ or "all"})
-    trained = _train(settings, recipe, train, _given(recipe, dataset, train), judge, run)
-    outcome = conclude(trained, judge)
+    outcome = conclude(_train(settings, recipe, dataset, train, judge, run), judge)
     return publish(outcome, dataset, run, settings.output, register=settings.register_model)
 
 
@@ -153,7 +143,7 @@ def find_class(asked: str, class_names: tuple[str, ...]) -> int | None:
     )
 
 
-def _signs(settings: GanSettings, dataset: SignDataset, split: str, label: int | None) -> Signs:
+def read_signs(settings: GanSettings, dataset: SignDataset, split: str, label: int | None) -> Signs:
     """The images of a split, of one class or all; to compare with, of all no more than there are samples.
 
     Raises:
@@ -190,37 +180,76 @@ def _given(recipe: GanRecipe, dataset: SignDataset, signs: Signs) -> NDArray[np.
     return render(signs.label, keys=signs.image_id.tolist(), size=dataset.size)
 
 
-def _train(
+def open_judge(
+    settings: GanSettings, recipe: GanRecipe, dataset: SignDataset, train: Signs, real: Signs, label: int | None
+) -> Judge:
+    """Who scores the generators of a training.
+
+    Raises:
+        InputError: there is no such extractor, or classes that cannot be drawn.
+    """
+    from pipelines.gan_judge import Judge, open_extractor
+
+    return Judge(
+        recipe,
+        open_extractor(settings.extractor, train),
+        train,
+        real,
+        count=settings.samples,
+        classes=len(dataset.class_names),
+        label=label,
+        seed=settings.seed,
+        given=_given(recipe, dataset, real),
+    )
+
+
+def fit(
     settings: GanSettings,
     recipe: GanRecipe,
+    dataset: SignDataset,
     train: Signs,
-    given: NDArray[np.uint8] | None,
     judge: Judge,
-    run: TrackedRun,
+    *,
+    checkpoint: Path,
+    on_report: OnReport,
+) -> TrainedGan:
+    """Train from the checkpoint on, where there is one, and keep the generator that the judge likes best.
+
+    Raises:
+        FloatingPointError: the training diverged.
+        ValueError: choices that do not fit each other, or a checkpoint of other ones.
+    """
+    from gan.training import train_gan
+
+    return train_gan(
+        recipe,
+        train.image,
+        train.label,
+        classes=judge.classes,
+        seed=settings.seed,
+        report_every=settings.scores_every,
+        score=judge,
+        objective=judge.objective,
+        checkpoint=checkpoint,
+        on_report=on_report,
+        given=_given(recipe, dataset, train),
+    )
+
+
+def _train(
+    settings: GanSettings, recipe: GanRecipe, dataset: SignDataset, train: Signs, judge: Judge, run: TrackedRun
 ) -> TrainedGan:
     import keras
 
-    from gan.training import train_gan
     from pipelines.gan_outcome import Progress
 
     keras.config.disable_interactive_logging()  # else MLflow's check of an example prints a progress bar
     checkpoint = settings.output / CHECKPOINT
     if not settings.resume:
         checkpoint.unlink(missing_ok=True)
+    progress = Progress(run, judge, recipe.steps, settings.output)
     try:
-        return train_gan(
-            recipe,
-            train.image,
-            train.label,
-            classes=judge.classes,
-            seed=settings.seed,
-            report_every=settings.scores_every,
-            score=judge,
-            objective=judge.objective,
-            checkpoint=checkpoint,
-            on_report=Progress(run, judge, recipe.steps, settings.output),
-            given=given,
-        )
+        return fit(settings, recipe, dataset, train, judge, checkpoint=checkpoint, on_report=progress)
     except FloatingPointError as error:
         run.set_tags({"failure/diverged": str(error)})
         rates = f"generator_rate={recipe.generator_rate:g},discriminator_rate={recipe.discriminator_rate:g}"

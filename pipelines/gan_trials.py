@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipelines.errors import InputError
-from pipelines.gan import CHECKPOINT, FEWEST, OWN_OPTIONS, GanSettings, _given, _signs, find_class
-from pipelines.gan_judge import CALLED, Judge, open_extractor
+from pipelines.gan import CHECKPOINT, FEWEST, OWN_OPTIONS, GanSettings, find_class, fit, open_judge, read_signs
+from pipelines.gan_judge import CALLED, open_extractor
 from pipelines.spaces import FAMILIES, require_buildable, require_known
 from pipelines.trials import SearchData
 
@@ -97,7 +97,7 @@ class GanTask:
         Raises:
             InputError: there are too few, or no such extractor.
         """
-        train, validation = (_signs(self.settings, self.dataset, split, self.label) for split in FEWEST)
+        train, validation = (read_signs(self.settings, self.dataset, split, self.label) for split in FEWEST)
         if self.settings.extractor:
             open_extractor(self.settings.extractor, train)
         return SearchData(train, validation, len(self.dataset.class_names))
@@ -112,37 +112,16 @@ class GanTask:
             FloatingPointError: the training diverged.
             ValueError: a recipe that cannot be built.
         """
-        from gan.training import train_gan
-
         settings, recipe = self.at(config), self.recipe_at(config)
-        judge = Judge(
-            recipe,
-            open_extractor(settings.extractor, data.train),
-            data.train,
-            data.validation,
-            count=settings.samples,
-            classes=data.classes,
-            label=self.label,
-            seed=settings.seed,
-            given=_given(recipe, self.dataset, data.validation),
-        )
+        judge = open_judge(settings, recipe, self.dataset, data.train, data.validation, self.label)
         checkpoint = reporter.folder / CHECKPOINT
         adopt(checkpoint, recipe)
-        train_gan(
-            recipe,
-            data.train.image,
-            data.train.label,
-            classes=data.classes,
-            seed=settings.seed,
-            report_every=settings.scores_every,
-            score=judge,
-            objective=judge.objective,
-            checkpoint=checkpoint,
-            on_report=lambda numbers, _: reporter.on_epoch(
-                int(numbers["step"]) // settings.scores_every - 1, epoch_numbers(numbers, judge.objective)
-            ),
-            given=_given(recipe, self.dataset, data.train),
-        )
+
+        def on_report(numbers: dict[str, float], _: object) -> None:
+            epoch = int(numbers["step"]) // settings.scores_every - 1
+            reporter.on_epoch(epoch, epoch_numbers(numbers, judge.objective))
+
+        fit(settings, recipe, self.dataset, data.train, judge, checkpoint=checkpoint, on_report=on_report)
         reporter.finish()
 
 

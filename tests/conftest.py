@@ -57,6 +57,16 @@ def tracked(migrated_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
         mlflow.end_run()
 
 
+@pytest.fixture
+def eagerly() -> Iterator[None]:
+    """For trainings of a few steps: to compile one takes seconds."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 @pytest.fixture(scope="session")
 def ray_session() -> Iterator[None]:
     """One Ray of two CPUs for all tests that need one."""

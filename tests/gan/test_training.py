@@ -1,11 +1,9 @@
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from gan.recipes import GanRecipe
 from gan.training import R1_EVERY, RECORDED, Feed, Gan, TrainedGan, train_gan
@@ -14,14 +12,6 @@ TINY = GanRecipe(width=8, discriminator_width=8, batch_size=4, steps=6, dropout=
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.integers(0, 256, (20, 16, 16, 3), dtype=np.uint8)
 LABELS = np.arange(20) % 5 // 2  # 8, 8 and 4 of classes 0, 1 and 2
-
-
-@pytest.fixture
-def eagerly() -> Iterator[None]:
-    """For tests of a few steps: to compile one takes seconds."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
 
 
 def trained(recipe: GanRecipe = TINY, **options: Any) -> TrainedGan:

@@ -1,5 +1,5 @@
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -7,7 +7,6 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-import tensorflow as tf
 from PIL import Image, ImageSequence
 
 from pipelines.errors import InputError
@@ -32,14 +31,6 @@ def dense_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("model") / "Colours 3.keras"
     model.save(path)
     return path
-
-
-@pytest.fixture
-def eagerly() -> Iterator[None]:
-    """For trainings of a few steps: to compile one takes seconds."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
 
 
 def settings(data: Path, folder: Path, **options: object) -> GanSettings:

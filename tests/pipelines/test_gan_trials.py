@@ -3,7 +3,7 @@
 import json
 import shlex
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,6 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-import tensorflow as tf
 
 from pipelines.errors import InputError
 from pipelines.gan import GanSettings, gan
@@ -40,14 +39,6 @@ def dataset(colours: Path) -> SignDataset:
 def task(dataset: SignDataset) -> GanTask:
     given = {"size": 16, "class": "green", "samples": 16, "scores_every": 2, "steps": 2 * EPOCHS, "seed": 3}
     return GanTask.of(GanSettings.model_validate(given), dataset)
-
-
-@pytest.fixture
-def eagerly() -> Iterator[None]:
-    """For trainings of a few steps: to compile one takes seconds."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
 
 
 def run(task: GanTask, folder: Path, reported: int = 0, **changes: Any) -> list[dict[str, Any]]:
