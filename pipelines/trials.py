@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     import keras
     from numpy.typing import NDArray
 
-    from models.recipes import Recipe
     from pipelines.gan_trials import GanTask
 
     Report = Callable[[dict[str, Any], Path | None], None]
@@ -39,8 +38,6 @@ FINISHED, STOPPED, FAILED, DIVERGED = "finished", "stopped", "failed", "diverged
 THRESHOLD_IMAGES = 300
 FAILS = 0.5
 """Share of clean accuracy at which a noise is said to make a classifier fail."""
-MOST_EPOCHS = 10
-"""Times more epochs at most of a trial on a share of the tracks, whose steps should be those of all tracks."""
 TIMED_BATCHES, TIMED_IMAGES = 7, 64
 logger = logging.getLogger(__name__)
 
@@ -159,8 +156,8 @@ def _train(config: Mapping[str, Any], plan: Plan, data: SearchData, reporter: Re
     weights = plan.weights if recipe.pretrained else None
     train, share = data.train, float(config.get("tracks", 1.0))
     if share < 1:
-        train = train.take(track_subset(train, share, seed=seed))
-        recipe = of_as_many_steps(recipe, len(data.train) / len(train))
+        rows = track_subset(train, share, seed=seed)
+        train = train.take(np.resize(rows, len(train)))  # an epoch of as many steps as on all tracks
     reporter.epochs = recipe.all_epochs
     if {"parameters", "latency"} & set(plan.objectives):
         network = recipe.build(data.classes, train.image.shape[1], weights=weights)
@@ -266,12 +263,6 @@ class Reporter:
             },
             self.folder if state else None,
         )
-
-
-def of_as_many_steps(recipe: Recipe, times: float) -> Recipe:
-    """The recipe for so many times fewer images: with so many times more epochs, `MOST_EPOCHS` times at most."""
-    names = ("epochs", "head_epochs", "patience")
-    return recipe.updated(**{name: round(getattr(recipe, name) * min(times, MOST_EPOCHS)) for name in names})
 
 
 def track_subset(signs: Signs, share: float, *, seed: int) -> NDArray[np.int64]:

@@ -58,7 +58,7 @@ class TuneSettings(Settings):
     epochs: int = Field(
         30,
         ge=1,
-        description="Most epochs of a trial; on a share of the tracks as many steps; of a GAN: most scorings.",
+        description="Most epochs of a trial, on a share of the tracks of as many steps; of a GAN: most scorings.",
     )
     grace: int = Field(1, ge=1, description="Epochs before asha stops a trial, and between two changes of pbt.")
     objective: str = Field(
@@ -265,8 +265,6 @@ def plan_search(settings: TuneSettings, dataset: SignDataset, task: GanTask | No
         require_valid_point(
             space, settings.family, settings.epochs, classes=classes, size=dataset.size, weights=weights
         )
-    if "tracks" in space.described() and (scheduler == "asha" or settings.algorithm == "pbt"):
-        raise InputError(f"{space.source}, tracks: fewer tracks take more epochs; give --scheduler none, without pbt")
     connect()
     workers = share_out_trials(settings.workers, settings.cpus_per_worker, settings.gpus_per_worker)
     plan = Plan(

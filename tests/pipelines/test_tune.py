@@ -181,10 +181,6 @@ def test_a_search_whose_trials_all_failed_is_an_error_and_leaves_its_tables(
         ({"algorithm": "pbt", "yaml": "parameters: {dropout: {uniform: [0, 0.5]}}"}, "pbt changes learning_rate"),
         ({"algorithm": "pbt", "workers": 1}, "--workers: pbt shares the cluster"),
         ({"scheduler": "asha", "objective": "threshold"}, "--scheduler asha: epochs are compared by macro-F1"),
-        (
-            {"yaml": "parameters: {tracks: {choice: [0.1, 1]}}"},
-            "tracks: fewer tracks take more epochs; give --scheduler",
-        ),
         ({"weights": "here.h5"}, "--weights here.h5: only --family transfer"),
         ({"family": "transfer", "weights": "here.h5", "yaml": "parameters: {trainable: {choice: [0.5]}}"}, "here.h5"),
         ({"extractor": "cnn.keras"}, "--extractor cnn.keras: only --family dcgan has it; leave it out"),
