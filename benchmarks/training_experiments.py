@@ -1,0 +1,129 @@
+"""The trainings, searches and grids of GTSRB whose results README.md quotes, each by the command that a user would type.
+
+    python -m benchmarks.training_experiments NAME... --data ../shared/gtsrb --weights ../shared/weights/mobilenet_v2...h5
+
+Each goes on where it was interrupted, and is not run again when it is done. Its small files are copied to
+results/gtsrb, with the command and the seconds of its last run beside them.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from benchmarks.record import RESULTS, machine, write_whole
+
+ROOT = Path(__file__).resolve().parent.parent
+TRAINED = ("scores.json", "history.csv", "per_class.csv", "report.txt", "mistakes.csv", "mistakes.png", "confusion.png")
+SEARCHED = ("trials.csv", "epochs.csv", "best.json", "importance.png", "learning_curves.png")
+EFFECTS = ("trials.csv", "effects.png")
+THRESHOLDS = ("thresholds.csv", "curves.csv")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A command, and what is kept of it.
+
+    Attributes:
+        entry_point: Of the project.
+        options: Its options; {data}, {weights} and {work} stand for what this script is given.
+        files: Those of its folder that are kept.
+        folder: In results/gtsrb, where they are kept.
+    """
+
+    entry_point: str
+    options: str
+    files: tuple[str, ...] = ()
+    folder: str = ""
+
+    def command(self, name: str, data: str, weights: str, work: Path) -> list[str]:
+        """Its words, from the entry point on."""
+        words = shlex.split(self.options.format(data=data, weights=weights, work=work))
+        return [f"pipelines.{self.entry_point}", "--data", data, *words, "--output", str(work / name)]
+
+
+def _grid(network: str) -> Experiment:
+    options = f"--model {{work}}/{network}/model.keras --preset standard --limit 1000 --saliency none"
+    return Experiment("noise_grid", options, THRESHOLDS, f"networks/{network}/noise_grid")
+
+
+def _held_out(what: str) -> Experiment:
+    options = f"--holdout {what} --epochs 8 --register-model false"
+    return Experiment("train", options, ("scores.json", "history.csv"), f"holdout/{what}")
+
+
+def _fine_tuning(weights: str) -> Experiment:
+    options = f"--family transfer --space fine_tuning --algorithm grid --epochs 5 --limit 2150 --weights {weights}"
+    return Experiment("tune", options, EFFECTS, f"fine_tuning/{'random' if weights == 'random' else 'imagenet'}")
+
+
+def _on_limit(space: str, epochs: int, limit: int, measure: str) -> Experiment:
+    options = f"--space {space} --algorithm grid --epochs {epochs} --limit {limit} --measure {measure}"
+    return Experiment("tune", options, EFFECTS, space)
+
+
+EXPERIMENTS = {
+    "reference": Experiment("train", "--network reference --register-model false", TRAINED, "networks/reference"),
+    "best": Experiment("train", "--network best --register-model false"),
+    "mobilenet_v2": Experiment("train", "--network mobilenet_v2 --weights {weights} --register-model false"),
+    "grid_reference": _grid("reference"),
+    "grid_best": _grid("best"),
+    "grid_mobilenet_v2": _grid("mobilenet_v2"),
+    "holdout_tracks": _held_out("tracks"),
+    "holdout_frames": _held_out("frames"),
+    "fine_tuning": _fine_tuning("{weights}"),
+    "fine_tuning_random": _fine_tuning("random"),
+    "learning_curve": _on_limit("learning_curve", 8, 4300, "threshold"),
+    "dropout": _on_limit("dropout", 8, 4300, "threshold,load"),
+    "search": Experiment(
+        "tune", "--family cnn --trials 20 --epochs 12 --limit 2150", (*SEARCHED, "champion/scores.json"), "search"
+    ),
+}
+
+
+@click.command()
+@click.argument("names", nargs=-1, required=True, type=click.Choice(list(EXPERIMENTS)))
+@click.option("--data", default="../shared/gtsrb", show_default=True, help="A prepared folder or any source.")
+@click.option("--weights", default="imagenet", show_default=True, help="Of MobileNetV2: a file, or imagenet.")
+@click.option("--work", default=Path("output/experiments"), show_default=True, type=click.Path(path_type=Path))
+def main(names: tuple[str, ...], data: str, weights: str, work: Path) -> None:
+    """Run these experiments, one after the other."""
+    for name in names:
+        experiment = EXPERIMENTS[name]
+        words = experiment.command(name, data, weights, work)
+        done = work / f"{name}.json"
+        if not done.exists():
+            click.echo(f"{name}: python -m {shlex.join(words)}")
+            run(words, done)
+        if experiment.files:
+            copy(experiment, work / name, json.loads(done.read_text()))
+
+
+def run(words: list[str], done: Path) -> None:
+    """Run a command to its end, and note what it was and how long it took."""
+    started = time.perf_counter()
+    subprocess.run([sys.executable, "-m", *words, "--resume", "true"], cwd=ROOT, check=True)
+    seconds = round(time.perf_counter() - started)
+    about = {"command": f"python -m {shlex.join(words)}", "seconds": seconds, "machine": machine()}
+    write_whole(done, json.dumps(about, indent=1) + "\n")
+
+
+def copy(experiment: Experiment, source: Path, about: dict[str, object]) -> None:
+    """Copy what is kept of an experiment to results/gtsrb."""
+    folder = RESULTS / "gtsrb" / experiment.folder
+    for file in experiment.files:
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source / file, folder / file)
+    write_whole(folder / "command.json", json.dumps(about, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
