@@ -90,9 +90,13 @@ class Fails:
         return other.reached and self.low > other.high
 
 
+COMPARED = ("reference", "best", "mobilenet_v2")
+"""Networks whose grids stand side by side."""
+
+
 def robustness() -> str:
     """The thresholds of the networks side by side, and a sentence of which stands what better."""
-    grids = {name: _thresholds(name) for name in NETWORKS if (RESULTS / folder(name) / "thresholds.csv").exists()}
+    grids = {name: _thresholds(name) for name in COMPARED}
     first = next(iter(grids.values()))
     lines = []
     for noise in first:
@@ -100,16 +104,31 @@ def robustness() -> str:
             _cell(grid[noise], [own[noise] for own in grids.values() if own is not grid]) for grid in grids.values()
         ]
         lines.append(f"| {_spoken(noise)} | {' | '.join(cells)} | {first[noise].unit} |")
+    measured = "; ".join(_measured(name) for name in COMPARED)
     return (
-        f"**Which network stands what** (`noise_grid`, preset `standard`, noise added at 32 x 32, 1,000 test images; "
-        f"the level at which accuracy is halved). {_verdicts(grids)} Bold: above all others with intervals apart.\n\n"
+        "**Which network stands what** (`noise_grid`, preset `standard`, noise added at 32 x 32, the level at which "
+        f"accuracy is halved). {_verdicts(grids)} Measured were {measured}.\n\n"
+        "![Where each network fails, as a share of the range of each noise](results/gtsrb/networks/robustness.png)\n\n"
+        "<details><summary>All of these thresholds</summary>\n\nBold: above all others with intervals apart.\n\n"
         f"| noise | {' | '.join(f'`{name}`' for name in grids)} | unit |\n"
-        f"| --- |{' --- |' * (len(grids) + 1)}\n" + "\n".join(lines)
+        f"| --- |{' --- |' * (len(grids) + 1)}\n" + "\n".join(lines) + "\n\n</details>"
+    )
+
+
+def _measured(name: str) -> str:
+    """The network of a grid: how long it was trained, how good it is, and the images that it was measured on."""
+    place = RESULTS / folder(name)
+    own = place / "noise_grid" / "scores.json"
+    scores = json.loads((own if own.exists() else place / "scores.json").read_text())
+    images = pd.read_csv(place / "noise_grid" / "thresholds.csv")["n"].max()
+    return (
+        f"`{name}` after {scores['epochs']} epochs ({scores['accuracy']:.2%} of {scores['test_images']:,} clean "
+        f"images) on {images:,} images"
     )
 
 
 def _thresholds(name: str) -> dict[str, Fails]:
-    table = pd.read_csv(RESULTS / folder(name) / "thresholds.csv")
+    table = pd.read_csv(RESULTS / folder(name) / "noise_grid" / "thresholds.csv")
     return {
         str(row["noise"]): Fails(row["threshold"], row["low"], row["high"], row["censored"] != "above", row["unit"])
         for row in table[table["criterion"] == "fails"].to_dict("records")

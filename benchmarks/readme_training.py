@@ -1,0 +1,146 @@
+"""What README.md says of experiments on training: the training set, fine-tuning, dropout, recipes, and searches."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pipelines.intervals import t_interval
+
+RESULTS = Path(__file__).resolve().parents[1] / "results"
+TUNED = {0.0: "its head alone", 0.5: "half of it", 1.0: "all of it"}
+KINDS = {"unit": "single units", "gaussian": "units by a Gaussian factor", "spatial": "whole maps"}
+
+
+def experiments() -> list[str]:
+    """A paragraph an experiment, each from the files that its command wrote."""
+    return [_learning_curve(), _holdout(), _fine_tuning(), _dropout(), _recipes(), _search()]
+
+
+def _learning_curve() -> str:
+    trials = _finished("learning_curve")
+    rows = []
+    for share, group in trials.groupby("param/tracks"):
+        cells = [_over_seeds(group[name]) for name in ("f1_macro", "threshold")]
+        rows.append(f"| {share:.0%} | {' | '.join(cells)} |")
+    return (
+        "**On part of the data.** The default network learned a share of the training *tracks* for equally many steps "
+        f"({_size('learning_curve')}, {trials['param/seed'].nunique()} seeds, mean [95%]). The threshold is where "
+        "accuracy is halved, as a share of the noise's range, mean over the four noises of preset `quick` "
+        "([figure](results/gtsrb/learning_curve/effects.png)).\n\n"
+        "| training tracks | macro-F1 on validation tracks | noise threshold |\n| --- | --- | --- |\n" + "\n".join(rows)
+    )
+
+
+def _holdout() -> str:
+    said = []
+    for what in ("frames", "tracks"):
+        scores = _read(f"gtsrb/holdout/{what}/scores.json")
+        history = pd.read_csv(RESULTS / f"gtsrb/holdout/{what}/history.csv")
+        best = history.loc[int(scores["best_epoch"]), "val_accuracy"]
+        said.append((1 - best, 1 - scores["accuracy"], scores["epochs"]))
+    (frames, frames_test, epochs), (tracks, tracks_test, _) = said
+    return (
+        f"**How a naive split flatters.** Held out by *frame*, validation promises {frames:.2%} errors, and the test "
+        f"images give {frames_test:.2%}: {frames_test / frames:.0f} times as many. Held out by *track* it promises "
+        f"{tracks:.2%}, and the test gives {tracks_test:.2%} (default network, {epochs} epochs, one training each: "
+        "`train --holdout frames`)."
+    )
+
+
+def _fine_tuning() -> str:
+    tables = {weights: _finished(f"fine_tuning/{weights}") for weights in ("imagenet", "random")}
+    rows = []
+    for share, words in TUNED.items():
+        cells = [f"{table.loc[table['param/trainable'] == share, 'f1_macro'].item():.3f}" for table in tables.values()]
+        rows.append(f"| {words} | {' | '.join(cells)} |")
+    return (
+        "**What ImageNet is worth.** Macro-F1 of MobileNetV2 at 96 x 96 on the validation tracks after equally many "
+        f"epochs ({_size('fine_tuning/imagenet')}, one training each; the head was trained alone first).\n\n"
+        "| fine-tuned | from ImageNet weights | from random weights |\n| --- | --- | --- |\n" + "\n".join(rows)
+    )
+
+
+def _dropout() -> str:
+    trials = _finished("dropout")
+    rates = sorted(trials["param/dropout"].unique())
+    none, most = (trials[trials["param/dropout"] == rate] for rate in (rates[0], rates[-1]))
+    said = [
+        f"{name} {_over_seeds(none[column], form)} without dropout, "
+        + ", ".join(
+            f"{_over_seeds(group[column], form)} where {KINDS[str(kind)]} are dropped"
+            for kind, group in most.groupby("param/dropout_kind")
+        )
+        for name, column, form in (
+            ("The Gini coefficient of importance over units is", "load/importance_gini", ".3f"),
+            ("the share of the load on the top 5% of units", "load/importance_top5", ".3f"),
+            ("macro-F1", "f1_macro", ".3f"),
+            ("the noise threshold", "threshold", ".3f"),
+        )
+    ]
+    return (
+        f"**Does dropout spread the load?** {'; '.join(said)} (at rate {rates[-1]:g}; {_size('dropout')}, "
+        f"{trials['param/seed'].nunique()} seeds, mean [95%]; importance: by how much the loss rises when a unit is "
+        "set to zero).\n\n"
+        "![Load, accuracy and thresholds against the rate of dropout, by its kind](results/gtsrb/dropout/effects.png)"
+    )
+
+
+def _recipes() -> str:
+    found = _read("recipe_selection.json")
+    rows = [
+        f"| {row['candidate']} | {row['accuracy']:.2%} | {row['f1_macro']:.3f} | {row['tracks_mostly_wrong']} |"
+        for row in sorted(found["candidates"], key=lambda row: -row["f1_macro"])
+    ]
+    tracks = found["candidates"][0]["tracks"]
+    return (
+        f"**What helps a recipe**, unequal classes included. Each candidate learned {found['share_of_tracks']:.0%} of "
+        f"the training tracks for {found['steps']} steps and was asked for {tracks} others, one training each "
+        "(`python -m benchmarks.recipe_selection`).\n\n"
+        "| candidate | accuracy | macro-F1 | tracks mostly wrong |\n| --- | --- | --- | --- |\n" + "\n".join(rows)
+    )
+
+
+def _search() -> str:
+    budget, overhead, epoch = (_read(f"{name}.json") for name in ("search_budget", "tune_overhead", "epoch_speed"))
+    champion = _read("gtsrb/search/champion/scores.json")
+    cost = overhead["targets"][0]["measured"]
+    ratio = epoch["targets"][0]["measured"]
+    gain = budget["mean_gain_in_f1_macro"]
+    trials = pd.read_csv(RESULTS / "gtsrb/search/trials.csv")
+    return (
+        f"**Search.** The command under [Use it](#use-it) tried {len(trials)} trials in {_read('gtsrb/search/search.json')['seconds'] / 60:.0f} minutes, its champion's training on all "
+        f"images included, which names {champion['accuracy']:.2%} of the test images with "
+        f"{champion['parameters'] / 1e6:.2f} million parameters "
+        "([what mattered](results/gtsrb/search/importance.png), "
+        "[how they learned](results/gtsrb/search/learning_curves.png)). Optuna with ASHA takes "
+        f"{budget['share_of_epochs']:.2f} of the epochs of a random search whose trials all end, and its best "
+        f"validation macro-F1 is {abs(gain):.4f} {'above' if gain >= 0 else 'below'} that one's (mean of "
+        f"{len(budget['repetitions'])} repetitions). Ray Tune costs {cost:.1%} over the same trainings one after the "
+        f"other; an epoch of the default network takes {ratio:.2f} of the time of a bare Keras loop."
+    )
+
+
+def _finished(folder: str) -> pd.DataFrame:
+    """The finished trials of a search."""
+    table = pd.read_csv(RESULTS / "gtsrb" / folder / "trials.csv")
+    return table[table["status"] == "finished"]
+
+
+def _size(folder: str) -> str:
+    """Epochs and images of a search, from the command that ran it."""
+    [about] = (RESULTS / "gtsrb" / folder).glob("*.json")
+    words = json.loads(about.read_text())["command"].split()
+    given = {name: int(words[words.index(name) + 1]) for name in ("--epochs", "--limit")}
+    return f"{given['--epochs']} epochs on {given['--limit']:,} images"
+
+
+def _read(path: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((RESULTS / path).read_text())
+    return found
+
+
+def _over_seeds(values: "pd.Series[float]", form: str = ".3f") -> str:
+    mean, low, high = t_interval(values)
+    return f"{mean:{form}} [{low:{form}}, {high:{form}}]"
