@@ -110,8 +110,9 @@ def _search() -> str:
     gain = budget["mean_gain_in_f1_macro"]
     trials = pd.read_csv(RESULTS / "gtsrb/search/trials.csv")
     return (
-        f"**Search.** The command under [Use it](#use-it) tried {len(trials)} trials in {_read('gtsrb/search/search.json')['seconds'] / 60:.0f} minutes, its champion's training on all "
-        f"images included, which names {champion['accuracy']:.2%} of the test images with "
+        f"**Search.** The command under [Use it](#use-it) tried {len(trials)} trials in "
+        f"{_read('gtsrb/search/search.json')['seconds'] / 60:.0f} minutes, its champion's training on all images "
+        f"included, which names {champion['accuracy']:.2%} of the test images with "
         f"{champion['parameters'] / 1e6:.2f} million parameters "
         "([what mattered](results/gtsrb/search/importance.png), "
         "[how they learned](results/gtsrb/search/learning_curves.png)). Optuna with ASHA takes "
