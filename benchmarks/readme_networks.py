@@ -9,6 +9,8 @@ from typing import Any
 import pandas as pd
 from scipy.stats import binomtest
 
+from pipelines.reports.summary import spoken
+
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "gtsrb"
 NETWORKS = {
     "default": "small residual",
@@ -96,14 +98,14 @@ COMPARED = ("reference", "best", "mobilenet_v2")
 
 def robustness() -> str:
     """The thresholds of the networks side by side, and a sentence of which stands what better."""
-    grids = {name: _thresholds(name) for name in COMPARED}
+    grids = {name: thresholds(name) for name in COMPARED}
     first = next(iter(grids.values()))
     lines = []
     for noise in first:
         cells = [
             _cell(grid[noise], [own[noise] for own in grids.values() if own is not grid]) for grid in grids.values()
         ]
-        lines.append(f"| {_spoken(noise)} | {' | '.join(cells)} | {first[noise].unit} |")
+        lines.append(f"| {spoken(noise)} | {' | '.join(cells)} | {first[noise].unit} |")
     measured = "; ".join(_measured(name) for name in COMPARED)
     return (
         "**Which network stands what** (`noise_grid`, preset `standard`, noise added at 32 x 32, the level at which "
@@ -127,7 +129,8 @@ def _measured(name: str) -> str:
     )
 
 
-def _thresholds(name: str) -> dict[str, Fails]:
+def thresholds(name: str) -> dict[str, Fails]:
+    """Where a network fails, by noise."""
     table = pd.read_csv(RESULTS / folder(name) / "noise_grid" / "thresholds.csv")
     return {
         str(row["noise"]): Fails(row["threshold"], row["low"], row["high"], row["censored"] != "above", row["unit"])
@@ -158,8 +161,4 @@ def _most(stronger: dict[str, Fails], weaker: dict[str, Fails]) -> str:
     """The noises in which two networks differ most, by the ratio of their thresholds."""
     ratios = {noise: stronger[noise].threshold / weaker[noise].threshold for noise in weaker if stronger[noise].reached}
     largest = sorted(ratios, key=ratios.__getitem__, reverse=True)[:3]
-    return f" ({', '.join(f'{_spoken(noise)} {ratios[noise]:.1f} x' for noise in largest)})" if largest else ""
-
-
-def _spoken(noise: str) -> str:
-    return noise.replace("_", " ")
+    return f" ({', '.join(f'{spoken(noise)} {ratios[noise]:.1f} x' for noise in largest)})" if largest else ""
