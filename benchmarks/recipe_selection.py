@@ -1,6 +1,6 @@
 """How the recipe `best` was chosen: each candidate learns a quarter of the training tracks and is asked for the others.
 
-    python -m benchmarks.recipe_selection --data ../shared/gtsrb
+    python -m benchmarks.recipe_selection [CANDIDATE...] --data ../shared/gtsrb
 
 The usual validation holds 261 tracks, of which a good recipe gets one or two wrong: too few to tell recipes apart. Here
 each candidate is judged on about 980 tracks that it has not seen, every third frame of them. The official test images
@@ -57,18 +57,19 @@ CANDIDATES: dict[str, dict[str, Any]] = {
 
 
 @click.command()
+@click.argument("names", nargs=-1, type=click.Choice(list(CANDIDATES)))
 @click.option("--data", default="../shared/gtsrb", show_default=True, help="A prepared folder or any source.")
 @click.option("--seed", default=0, show_default=True, help="Of training; the tracks are always the same.")
 @click.option("--output", default=RESULTS / "recipe_selection.json", show_default=True, type=click.Path(path_type=Path))
-def main(data: str, seed: int, output: Path) -> None:
-    """Train and judge each candidate that is not in the result file yet."""
+def main(names: tuple[str, ...], data: str, seed: int, output: Path) -> None:
+    """Train and judge these candidates, or all, as far as they are not in the result file yet."""
     dataset = prepared(data)
     known, unknown = quarter(dataset)
     rows = json.loads(output.read_text())["candidates"] if output.exists() else []
     done = {(row["candidate"], row["seed"]) for row in rows}
-    for name, changes in CANDIDATES.items():
+    for name in names or CANDIDATES:
         if (name, seed) not in done:
-            rows.append({"candidate": name, "seed": seed, **judge(changes, known, unknown, dataset, seed)})
+            rows.append({"candidate": name, "seed": seed, **judge(CANDIDATES[name], known, unknown, dataset, seed)})
             click.echo(json.dumps(rows[-1]))
             write_result(output, {"steps": STEPS, "share_of_tracks": SHARE, "candidates": rows}, packages=("keras",))
 
