@@ -1,7 +1,7 @@
 """Whether a GAN still learns: four failures and the rules by which a series of measurements shows them.
 
-All but one rule look at medians over the last `WINDOW` records, so that one outlier, or two, decide nothing; a number
-that is not known, NaN, decides nothing either.
+All but one rule look at medians over the last `WINDOW` records, so that one outlier, or two, decide nothing (one of the
+first reports on samples); a number that is not known, NaN, decides nothing either. Where a rule had too few numbers for one median, `untold` names it.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,6 +15,8 @@ Floats = NDArray[np.float64]
 
 WINDOW = 5
 """Records, or reports on samples, over which a median is taken."""
+FEWEST_REPORTS = 3
+"""Reports on samples whose median says something already: there are few in a short training, each of many samples."""
 VANISHED = 0.01
 """A generator's gradient is gone when it is below this share of the largest that it had."""
 NO_GRADIENT = 1e-5
@@ -24,7 +26,8 @@ WON = 0.98
 DIVERGED = 1e3
 """A loss has diverged when its size is above this."""
 WARM_UP = 1000
-"""Steps before which samples say nothing: all images of an untrained generator are alike."""
+"""Steps before which samples that are alike say nothing, unless others before them were not: so an untrained
+generator's are."""
 DUPLICATES = 0.5
 """Samples have collapsed when this share of them has a near-duplicate."""
 UNEVEN = 0.5
@@ -96,6 +99,15 @@ def diagnose(records: Sequence[Record], samples: Sequence[Samples] = ()) -> dict
     return {name: int(series[int(np.argmax(holds))].step) for name, (series, holds) in seen.items() if holds.any()}
 
 
+def untold(records: Sequence[Record], samples: Sequence[Samples] = ()) -> tuple[str, ...]:
+    """Failures that a training was too short to show or to be free of, in the order of `FAILURES`.
+
+    A divergence shows in a single record, and a rule on numbers that are never known does not apply.
+    """
+    few = [name for name in ("vanishing_gradient", "discriminator_wins") if len(records) < WINDOW]
+    return (*few, *(["mode_collapse"] if len(samples) - _first_counted(samples) < FEWEST_REPORTS else []))
+
+
 def vanishing_gradient(records: Sequence[Record]) -> NDArray[np.bool_]:
     """Where the generator learns nothing more: its gradient is below `VANISHED` of its largest, or `NO_GRADIENT`.
 
@@ -125,20 +137,35 @@ def diverged(records: Sequence[Record]) -> NDArray[np.bool_]:
 
 
 def mode_collapse(samples: Sequence[Samples]) -> NDArray[np.bool_]:
-    """Where the samples show little of what the real images show.
+    """Where samples have lost their diversity, or have none after `WARM_UP` steps.
 
     Any of: more than `DUPLICATES` of them have a near-duplicate; the entropy of their classes is below `UNEVEN` of
-    its maximum; recall or coverage is below `FORGOTTEN` of its best, that was `COVERED` or more. Reports before
-    step `WARM_UP` do not count.
+    its maximum; recall or coverage is below `FORGOTTEN` of its best, that was `COVERED` or more. Reports count from the
+    first that shows diverse samples on, and from step `WARM_UP` on in any case.
     """
-    reports = [report for report in samples if report.step >= WARM_UP]
-    entropy = np.array([_entropy(np.asarray(report.classes)) for report in reports], np.float64)
-    holds = (_median(reports, "duplicate_share") > DUPLICATES) | (_trailing_median(entropy) < UNEVEN)
+    start = _first_counted(samples)
+    reports = samples[start:]
+    entropy = _trailing_median(_entropies(reports), FEWEST_REPORTS)
+    holds = (_report_median(reports, "duplicate_share") > DUPLICATES) | (entropy < UNEVEN)
     for name in ("recall", "coverage"):
-        share = _median(reports, name)
+        share = _report_median(reports, name)
         best = np.fmax.accumulate(share)
         holds |= (share < FORGOTTEN * best) & (best >= COVERED)
-    return np.concatenate([np.zeros(len(samples) - len(reports), bool), holds])
+    return np.concatenate([np.zeros(start, bool), holds])
+
+
+def _first_counted(samples: Sequence[Samples]) -> int:
+    """Place of the first report that can show a collapse: there is diversity to lose, or there should be."""
+    counted = np.array([report.step >= WARM_UP for report in samples], bool) | _diverse(samples)
+    return int(np.argmax(counted)) if counted.any() else len(samples)
+
+
+def _diverse(samples: Sequence[Samples]) -> NDArray[np.bool_]:
+    """Where few samples are alike, of many classes, and they reach some of the real images, as far as that is known."""
+    alike, entropy = _values(samples, "duplicate_share"), _entropies(samples)
+    reached = np.fmax(_values(samples, "recall"), _values(samples, "coverage"))
+    known = ~(np.isnan(alike) & np.isnan(entropy) & np.isnan(reached))
+    return known & ~((alike > DUPLICATES) | (entropy < UNEVEN) | (reached < COVERED))
 
 
 RULES: dict[str, Callable[[Sequence[Record]], NDArray[np.bool_]]] = {
@@ -201,15 +228,22 @@ def _values(series: Sequence[Any], name: str) -> Floats:
     return np.array([getattr(entry, name) for entry in series], np.float64)
 
 
+def _entropies(samples: Sequence[Samples]) -> Floats:
+    return np.array([_entropy(np.asarray(report.classes)) for report in samples], np.float64)
+
+
 def _median(series: Sequence[Any], name: str) -> Floats:
-    return _trailing_median(_values(series, name))
+    return _trailing_median(_values(series, name), WINDOW)
 
 
-def _trailing_median(values: Floats) -> Floats:
-    """Median (N,) of each value and the `WINDOW - 1` before it that are known; NaN where there are fewer."""
-    known = np.flatnonzero(~np.isnan(values))
+def _report_median(samples: Sequence[Samples], name: str) -> Floats:
+    return _trailing_median(_values(samples, name), FEWEST_REPORTS)
+
+
+def _trailing_median(values: Floats, fewest: int) -> Floats:
+    """Median (N,) of each known value and up to `WINDOW - 1` known ones before it; NaN of fewer than `fewest`."""
     medians = np.full(len(values), np.nan)
-    if len(known) >= WINDOW:
-        windows = np.lib.stride_tricks.sliding_window_view(values[known], WINDOW)
-        medians[known[WINDOW - 1 :]] = np.median(windows, axis=1)
+    known = np.flatnonzero(~np.isnan(values))
+    for place in range(fewest - 1, len(known)):
+        medians[known[place]] = np.median(values[known[max(0, place + 1 - WINDOW) : place + 1]])
     return medians

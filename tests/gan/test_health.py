@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from gan.health import (
     FAILURES,
+    FEWEST_REPORTS,
     RULES,
     WARM_UP,
     WINDOW,
@@ -15,6 +16,7 @@ from gan.health import (
     class_entropy,
     diagnose,
     duplicate_share,
+    untold,
 )
 
 COUNT = 60
@@ -132,14 +134,57 @@ def test_untrained_and_poor_generators_have_not_collapsed():
 
 def test_a_generator_that_stays_grey_has_collapsed():
     grey = [Samples(EVERY * place, (400, 0, 0, 0), 0.0, 0.0, 1.0) for place in range(20)]
-    assert diagnose([], grey) == {"mode_collapse": WARM_UP + EVERY * (WINDOW - 1)}
+    assert diagnose([], grey) == {"mode_collapse": WARM_UP + EVERY * (FEWEST_REPORTS - 1)}
 
 
 def test_unknown_numbers_of_samples_decide_nothing_and_do_not_hide_others():
     unknown = [Samples(EVERY * place) for place in range(20)]
     assert diagnose([], unknown) == {}
     known = [replace(entry, duplicate_share=0.9) if place % 2 else entry for place, entry in enumerate(unknown)]
-    assert diagnose([], known) == {"mode_collapse": 11 * EVERY}  # the fifth that is known and counts
+    assert diagnose([], known) == {"mode_collapse": 7 * EVERY}  # the third that is known and counts
+
+
+SHORT = 100
+"""Steps between the reports of a short training."""
+
+
+def short(*shares, **values):
+    """Reports of a short training with these shares of duplicates."""
+    return [
+        Samples(SHORT * (place + 1), **{"recall": 0.3, "coverage": 0.4, "duplicate_share": share} | values)
+        for place, share in enumerate(shares)
+    ]
+
+
+def test_a_short_training_that_loses_its_diversity_has_collapsed():
+    lost = short(1.0, 0.1, 0.1, 0.9, 0.9, 0.9)
+    assert diagnose([], lost) == {"mode_collapse": 6 * SHORT}
+    assert untold(healthy(), lost) == ()
+    classes = [(50, 50, 0), (60, 40, 0), (99, 1, 0), (100, 0, 0), (98, 2, 0)]
+    named = [replace(entry, classes=counts) for entry, counts in zip(short(*[0.0] * 5), classes, strict=True)]
+    assert diagnose([], named) == {"mode_collapse": 4 * SHORT}
+
+
+@pytest.mark.parametrize(
+    "reports",
+    [
+        (),
+        short(0.1, 0.1),
+        short(*[1.0] * 9),  # grey from the start: before WARM_UP that is what untrained generators are
+        short(1.0, 1.0, 0.1, 0.9),
+        short(*[0.0] * 9, recall=0.01, coverage=0.02),  # noise without duplicates is no diversity
+    ],
+)
+def test_of_too_few_reports_nothing_is_said(reports):
+    assert diagnose([], reports) == {}
+    assert untold(healthy(), reports) == ("mode_collapse",)
+    assert untold(healthy()[: WINDOW - 1], reports) == ("vanishing_gradient", "discriminator_wins", "mode_collapse")
+
+
+def test_long_trainings_leave_nothing_untold():
+    assert untold(healthy(), sampled()) == ()
+    grey = [Samples(EVERY * place, (400, 0, 0, 0), 0.0, 0.0, 1.0) for place in range(20)]
+    assert untold(healthy(), grey) == ()
 
 
 @pytest.mark.parametrize("count", range(WINDOW))
