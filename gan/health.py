@@ -1,7 +1,8 @@
 """Whether a GAN still learns: four failures and the rules by which a series of measurements shows them.
 
 All but one rule look at medians over the last `WINDOW` records, so that one outlier, or two, decide nothing (one of the
-first reports on samples); a number that is not known, NaN, decides nothing either. Where a rule had too few numbers for one median, `untold` names it.
+first reports on samples); a number that is not known, NaN, decides nothing either. Where a rule had too few numbers for
+one median, `untold` names it.
 """
 
 from collections.abc import Callable, Sequence

@@ -11,7 +11,7 @@ from gan.augmentation import known
 from gan.discriminators import DISCRIMINATORS, build_discriminator
 from gan.generators import GENERATORS, build_generator
 from gan.latents import Latent, latent
-from gan.losses import LOSSES
+from gan.losses import LOSSES, adversarial_loss
 
 
 def _one_of(what: str, choices: Any) -> AfterValidator:
@@ -121,8 +121,10 @@ class GanRecipe:
             classes: Of the labels that are trained with; used by a conditional GAN alone.
 
         Raises:
-            ValueError: the latent or the class do not fit the networks, or the size is none that they have.
+            ValueError: the latent, the class or other choices do not fit the networks or each other, or the size is
+                none that they have.
         """
+        adversarial_loss(self.loss, label_smoothing=self.label_smoothing)
         if misfit := self._misfit():
             raise ValueError(misfit)
         source, known = self.source, classes if self.conditional else 0

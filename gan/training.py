@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
@@ -255,6 +255,19 @@ class TrainedGan:
     best: int
 
 
+class DivergenceError(FloatingPointError):
+    """A loss or a gradient is no longer finite.
+
+    Attributes:
+        trained: The training until then: the generator of its best report, without one an untrained one; the last of
+            its records is that of the step that is not finite.
+    """
+
+    def __init__(self, message: str, trained: TrainedGan) -> None:
+        super().__init__(message)
+        self.trained = trained
+
+
 def train_gan(
     recipe: GanRecipe,
     images: NDArray[np.uint8],
@@ -268,6 +281,7 @@ def train_gan(
     checkpoint: Path | None = None,
     on_report: OnReport | None = None,
     given: NDArray[np.uint8] | None = None,
+    alike: Mapping[str, Any] | None = None,
 ) -> TrainedGan:
     """Train a GAN and keep the generator of the best report.
 
@@ -287,10 +301,11 @@ def train_gan(
         on_report: Told of each report, with the averaged generator; on continuing first of all past ones, without.
         given: What inputs that are images are made of, one for each of `images`, as rendered signs for pictograms;
             by default the real images themselves.
+        alike: What else a checkpoint must have been made with, as JSON has it: what `score` depends on.
 
     Raises:
         ValueError: Choices that do not fit each other or the images; a checkpoint of other settings.
-        FloatingPointError: A loss or a gradient is no longer finite; the checkpoint stays as it was.
+        DivergenceError: A loss or a gradient is no longer finite; the checkpoint stays as it was.
     """
     gan = Gan(recipe, size=images.shape[1], classes=classes, seed=seed)
     digest = hashlib.sha256(np.ascontiguousarray(images).data)
@@ -298,19 +313,21 @@ def train_gan(
     if given is not None:
         digest.update(np.ascontiguousarray(given).data)
     about = {"images": digest.hexdigest()[:12], "classes": classes, "seed": seed}
-    about |= {"report_every": report_every, "objective": objective}
+    about |= {"report_every": report_every, "objective": objective, **(alike or {})}
     course = _Course(gan, asdict(recipe) | about, objective, checkpoint)
     course.restore(on_report)
     for batch in Feed(recipe, images, labels, seed, given).batches(range(int(gan.done), recipe.steps)):
         record = gan.step(batch)
-        course.add(record)
+        try:
+            course.add(record)
+        except FloatingPointError as error:
+            raise DivergenceError(str(error), course.trained()) from None
         if record.step % report_every == 0 or record.step == recipe.steps:
             numbers = course.report(score(gan.average) if score else {})
             if on_report:
                 on_report(numbers, gan.average)
             course.save()
-    gan.average.set_weights(course.best_weights)
-    return TrainedGan(gan.average, gan.discriminator, course.reports, course.records, course.best)
+    return course.trained()
 
 
 class _Course:
@@ -329,6 +346,8 @@ class _Course:
         """One more step."""
         for name in ("discriminator_loss", "generator_loss", "discriminator_gradient", "generator_gradient"):
             if not np.isfinite(getattr(record, name)):
+                self._condense()
+                self.records.append(record)
                 kept = f"; the state at step {self.reports[-1]['step']:.0f} is kept" if self.reports else ""
                 raise FloatingPointError(
                     f"the {name.replace('_', ' of the ')} is not finite at step {record.step}: "
@@ -368,6 +387,11 @@ class _Course:
             "records": [np.array([astuple(record) for record in self.records])],
         }
         save_checkpoint(self.checkpoint, self.settings, state, arrays)
+
+    def trained(self) -> TrainedGan:
+        """What came of it, with the generator of the best report."""
+        self.gan.average.set_weights(self.best_weights)
+        return TrainedGan(self.gan.average, self.gan.discriminator, self.reports, self.records, self.best)
 
     def restore(self, on_report: OnReport | None) -> None:
         """Continue from the checkpoint where there is one."""

@@ -1,11 +1,9 @@
-"""Mean and covariance of features that arrive in batches, from one process or many; kept in a file for real sets."""
+"""Mean and covariance of features that arrive in batches, from one process or many."""
 
-import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -65,47 +63,3 @@ class Moments:
     def covariance(self) -> Features:
         """Unbiased, (D, D)."""
         return self.scatter / (self.n - 1)
-
-    def save(self, path: Path) -> None:
-        """Write an .npz file, whole or not at all."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f"{path.name}.part")
-        with beside.open("wb") as file:
-            np.savez(file, n=self.n, mean=self.mean, scatter=self.scatter)
-        beside.replace(path)
-
-    @classmethod
-    def load(cls, path: Path) -> "Moments":
-        """Read what `save` wrote.
-
-        Raises:
-            ValueError: the file is something else.
-        """
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                return cls(int(arrays["n"]), arrays["mean"], arrays["scatter"])
-        except (KeyError, TypeError, EOFError, ValueError, zipfile.BadZipFile) as error:
-            raise ValueError(f"{path}: holds no moments of features; delete it, it is made again") from error
-
-
-def cached_moments(folder: Path, *, data: str, extractor: str, n: int, compute: Callable[[], Moments]) -> Moments:
-    """The moments of a real set, computed once and then read.
-
-    Args:
-        folder: Where they are kept.
-        data: Digest of the images.
-        extractor: Hash of the network, `Extractor.hash`.
-        n: Samples.
-        compute: Called where they are not kept yet.
-
-    Raises:
-        ValueError: the file is broken, or `compute` gives another number of samples.
-    """
-    path = folder / f"{data[:16]}-{extractor}-{n}.npz"
-    if path.exists():
-        return Moments.load(path)
-    found = compute()
-    if found.n != n:
-        raise ValueError(f"moments of {found.n} samples, not of {n}; give the number that is computed")
-    found.save(path)
-    return found

@@ -36,6 +36,7 @@ def test_values_are_read_from_text() -> None:
         ({"l1": 1}, "l1 1: what is made of gaussian has no real image to be near; set l1 to 0"),
         ({"conditioning": "k_plus_one", "loss": "hinge"}, "leave loss at non_saturating"),
         ({"conditioning": "k_plus_one", "label_smoothing": 0.1}, "label_smoothing at 0"),
+        ({"loss": "hinge", "label_smoothing": 0.1}, "hinge has no labels to smooth"),
         ({"adaptive": True}, "adaptive has nothing to adapt with augmentation none"),
         ({"adaptive": True, "augmentation": "color", "loss": "wasserstein"}, "set adaptive to false"),
     ],

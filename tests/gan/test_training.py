@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gan.recipes import GanRecipe
-from gan.training import R1_EVERY, RECORDED, Feed, Gan, TrainedGan, train_gan
+from gan.training import R1_EVERY, RECORDED, DivergenceError, Feed, Gan, TrainedGan, train_gan
 
 TINY = GanRecipe(width=8, discriminator_width=8, batch_size=4, steps=6, dropout=0.3)
 RANDOM = np.random.default_rng(0)
@@ -141,8 +141,14 @@ def test_the_best_generator_is_kept() -> None:
 @pytest.mark.usefixtures("eagerly")
 def test_what_is_not_finite_stops_and_keeps_the_checkpoint(tmp_path: Path) -> None:
     path, recipe = tmp_path / "c.npz", TINY.updated(discriminator_rate=1e37)
-    with pytest.raises(FloatingPointError, match=r"not finite at step 2: try lower .*; the state at step 1 is kept"):
-        trained(recipe, checkpoint=path, report_every=1)
+    reported: list[Any] = []
+    options = {"report_every": 1, "on_report": lambda _, generator: reported.append(values(generator))}
+    with pytest.raises(DivergenceError, match=r"not finite at step 2: try lower .*; the state at step 1 is kept") as raised:
+        trained(recipe, checkpoint=path, **options)
+    left = raised.value.trained
+    assert [record.step for record in left.records] == [1, 2]
+    assert [report["step"] for report in left.reports] == [1]
+    assert all(np.array_equal(one, other) for one, other in zip(values(left.generator), reported[0], strict=True))
     with np.load(path) as saved:
         assert all(np.isfinite(saved[name]).all() for name in saved.files if name != "about")
 
@@ -156,8 +162,16 @@ def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:
             trained(TINY.updated(**changed), checkpoint=path)
     with pytest.raises(ValueError, match="seed 0, not 1"):
         trained(TINY.updated(steps=1), checkpoint=path, seed=1)
+    with pytest.raises(ValueError, match="with extractor a, not b; give the same options"):
+        trained(TINY.updated(steps=1), checkpoint=_with(tmp_path / "a.npz", "a"), alike={"extractor": "b"})
     with pytest.raises(ValueError, match="with images"):
         train_gan(TINY.updated(steps=1), IMAGES[::-1], LABELS, classes=3, report_every=2, checkpoint=path)
+
+
+def _with(path: Path, extractor: str) -> Path:
+    """A checkpoint of a training that this extractor scored."""
+    trained(TINY.updated(steps=1), checkpoint=path, alike={"extractor": extractor})
+    return path
 
 
 @pytest.mark.usefixtures("eagerly")

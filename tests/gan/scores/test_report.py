@@ -1,42 +1,35 @@
-import json
-
 import numpy as np
 import pytest
 
 from gan.scores import frechet_distance
-from gan.scores.extractors import load_extractor
-from gan.scores.report import Protocol, score_features, score_samples
+from gan.scores.report import Protocol, score_features, too_few
 
+REAL = np.random.default_rng(0).normal(size=(200, 12))
 PROTOCOL = Protocol(subsets=5, subset_size=40, splits=2, seed=1)
+SCORES = {
+    "fd", "fd_infinity", "kd", "kd_spread", "is", "is_spread", "precision", "recall", "density", "coverage",
+}  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def extractor(tiny_classifier):
-    return load_extractor("tiny_cnn8", tiny_classifier)
+def test_all_scores_of_enough_samples():
+    found = score_features(REAL, REAL[:60] + 0.1, logits=REAL[:60], protocol=PROTOCOL)
+    assert found.keys() == SCORES
+    assert found["fd"] == pytest.approx(frechet_distance(REAL, REAL[:60] + 0.1))
+    assert too_few(60, 12) == {}
 
 
-def test_a_score_carries_what_one_must_know(extractor, tiny_images):
-    fake = 255 - tiny_images[200:260]
-    found = score_samples(tiny_images[:200], fake, extractor, held_out=tiny_images[200:], protocol=PROTOCOL)
-    described = {key: value for key, value in found.items() if key not in ("scores", "floor")}
-    assert described == {
-        "extractor": "tiny_cnn8", "dimension": 12, "hash": extractor.hash, "n_real": 200, "n_fake": 60,
-        "k": 5, "subsets": 5, "subset_size": 40, "splits": 2, "seed": 1,
-    }  # fmt: skip
-    names = {name.removesuffix("_tiny_cnn8") for name in found["scores"]}
-    assert names == {
-        "fd", "fd_infinity", "kd", "kd_spread", "is", "is_spread", "precision", "recall", "density", "coverage",
-    }  # fmt: skip
-    assert found["floor"].keys() == found["scores"].keys()
-    features = extractor.features(tiny_images[:200]), extractor.features(fake)
-    assert found["scores"]["fd_tiny_cnn8"] == pytest.approx(frechet_distance(*features))
-    assert found["floor"]["fd_tiny_cnn8"] < found["scores"]["fd_tiny_cnn8"]
-    assert json.loads(json.dumps(found)) == found
-
-
-def test_too_few_held_out_images_for_a_floor_at_the_same_n(extractor, tiny_images):
-    with pytest.raises(ValueError, match="30 held-out real images for 60 generated: give as many, or fewer of these"):
-        score_samples(tiny_images[:200], tiny_images[:60], extractor, held_out=tiny_images[:30], protocol=PROTOCOL)
+def test_what_too_few_samples_leave_out_has_a_reason():
+    few = too_few(12, 12)
+    assert few == {
+        "fd": "12 images are too few in 12 dimensions: it needs 13, or features of fewer dimensions",
+        "fd_infinity": "12 images are too few in 12 dimensions: it needs 48, or features of fewer dimensions",
+    }
+    assert list(too_few(13, 12)) == list(too_few(47, 12)) == ["fd_infinity"]
+    protocol = Protocol(subsets=0, subset_size=5, splits=1)
+    found = score_features(REAL, REAL[:12], logits=REAL[:12], protocol=protocol, without=few)
+    assert SCORES - found.keys() == {*few, "kd_spread"}
+    with pytest.raises(ValueError, match="12 samples are too few for a covariance of 12 dimensions"):
+        score_features(REAL, REAL[:12], protocol=protocol)
 
 
 WORSE = {"fd": 1, "kd": 1, "is": -1, "precision": -1, "recall": -1, "density": -1, "coverage": -1}
