@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import os
 from typing import TYPE_CHECKING
@@ -11,24 +10,20 @@ from pydantic import Field
 
 from pipelines.entry import Results, Settings, entry_point
 from pipelines.errors import InputError
+from pipelines.gan_signs import FEWEST, entering, find_class, read_signs
 from pipelines.options import read_options, reason
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from gan.recipes import GanRecipe
-    from gan.training import OnReport, TrainedGan
-    from pipelines.gan_judge import Judge
+    from gan.training import DivergenceError, OnReport, TrainedGan
+    from pipelines.gan_scoring import Judge
     from pipelines.signs import SignDataset, Signs
     from pipelines.tracking import TrackedRun
 
 logger = logging.getLogger("pipelines.gan")  # __name__ is __main__ under `python -m`
 
-FEWEST = {"train": 32, "validation": 8}
-"""Images of each split that a GAN is trained on and scored against, at least."""
 SMOKE_RECIPE = {"width": 8, "discriminator_width": 8}
 SMOKE = {"steps": 20, "batch_size": 16, "samples": 48, "scores_every": 10, "register_model": False}
 CHECKPOINT = "checkpoint.npz"
@@ -61,11 +56,22 @@ class GanSettings(Settings):
     batch_size: int | None = Field(None, ge=2, description="Images a step.")
     extractor: str = Field(
         "",
-        description="What judges the samples: a .keras classifier of the same classes, or NAME:WEIGHTS, such as "
+        description="What measures distances of samples: a .keras classifier, or NAME:WEIGHTS, such as "
         "mobilenet_v2:imagenet; empty: principal components of pixels.",
+    )
+    classifier: str = Field(
+        "", description="What names the classes of samples: a .keras classifier; empty: the extractor, if it is one."
     )
     scores_every: int = Field(500, ge=1, description="Steps from one scoring to the next; the best generator is kept.")
     samples: int = Field(1000, ge=16, description="Generated images in each scoring.")
+    cas: bool = Field(
+        False,
+        description="Classification accuracy score: train a classifier on samples alone and test it on real signs; "
+        "two trainings more.",
+    )
+    workers: int | None = Field(
+        None, ge=1, description="Ray workers that extract the features of the final scores; by default none."
+    )
     limit: int | None = Field(None, ge=1, description="Use only so many images of each split, stratified by class.")
     register_model: bool = Field(True, description="Register the generator as `sign-generator`.")
     resume: bool = Field(False, description="Continue the interrupted training that --output holds.")
@@ -99,108 +105,72 @@ class GanSettings(Settings):
 def gan(settings: GanSettings, run: TrackedRun) -> Results:
     """Train a GAN of road signs, of one class or of all, and score what it generates."""
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
-    from pipelines.gan_outcome import conclude, publish
     from pipelines.quiet import load_tensorflow
     from pipelines.signs import prepared
 
     load_tensorflow()
     import tensorflow as tf
 
+    from gan.training import DivergenceError
+    from pipelines.gan_outcome import conclude, publish, with_accuracy
+
     if settings.smoke_test:
         settings = settings.model_copy(update=SMOKE)
     recipe = settings.recipe()
     dataset = prepared(settings.data, size=settings.size, seed=settings.seed)
     label = find_class(settings.class_, dataset.class_names)
-    if label is not None and recipe.conditional:
-        raise InputError(f"--class {settings.class_}: {recipe.conditioning} needs all classes; choose --network dcgan")
-    train, real = (read_signs(settings, dataset, split, label) for split in FEWEST)
-    judge = open_judge(settings, recipe, dataset, train, real, label)
+    require_fitting(settings, recipe, dataset, label)
+    signs = {split: read_signs(settings, dataset, split, label) for split in FEWEST}
+    chooser, final = open_judges(settings, recipe, dataset, signs, label)
     devices = ", ".join(device.name for device in tf.config.list_logical_devices("GPU")) or "CPU"
-    logger.info("training %s on %d images on %s: %d steps", settings.recipe_name, len(train), devices, recipe.steps)
+    logger.info(
+        "training %s on %d images on %s: %d steps", settings.recipe_name, len(signs["train"]), devices, recipe.steps
+    )
     run.log_params({"recipe": recipe, "data_digest": dataset.digest, "devices": devices})
     run.set_tags({"data": dataset.name, "model": settings.recipe_name, "class": settings.class_ or "all"})
-    outcome = conclude(_train(settings, recipe, dataset, train, judge, run), judge)
+    try:
+        trained = _train(settings, recipe, dataset, signs["train"], chooser, run)
+    except DivergenceError as error:
+        left = _publish_diverged(error, settings, dataset, signs["train"], chooser, final, run)
+        rates = f"generator_rate={recipe.generator_rate:g},discriminator_rate={recipe.discriminator_rate:g}"
+        raise InputError(f"--options {rates}: training diverged, {error}; {left}") from None
+    outcome = conclude(trained, chooser, final, dataset, signs["train"])
+    if settings.cas:
+        every = {**signs, "test": dataset.read("test", limit=settings.limit)}
+        outcome = with_accuracy(outcome, dataset, every, settings.output)
     return publish(outcome, dataset, run, settings.output, register=settings.register_model)
 
 
-def find_class(asked: str, class_names: tuple[str, ...]) -> int | None:
-    """The number of a class given by name or number; None for all.
+def require_fitting(settings: GanSettings, recipe: GanRecipe, dataset: SignDataset, label: int | None) -> None:
+    """Find out that choices do not fit each other before anything of an earlier training is removed.
 
     Raises:
-        InputError: there is no such class.
+        InputError: they do not.
     """
-    if not asked:
-        return None
-    folded = [name.casefold() for name in class_names]
-    if asked.casefold() in folded:
-        return folded.index(asked.casefold())
-    if asked.isdecimal() and int(asked) < len(class_names):
-        return int(asked)
-    near = [class_names[folded.index(name)] for name in difflib.get_close_matches(asked.casefold(), folded, cutoff=0.5)]
-    names = ", ".join(near or class_names[:3])
-    raise InputError(
-        f"--class {asked}: there is no such class; give a number from 0 to {len(class_names) - 1} or a name, as {names}"
-    )
+    if label is not None and recipe.conditional:
+        raise InputError(f"--class {settings.class_}: {recipe.conditioning} needs all classes; choose --network dcgan")
+    if settings.cas and not recipe.conditional:
+        raise InputError(f"--cas: {settings.recipe_name} is asked for no class; choose --network conditional")
+    try:
+        recipe.build(dataset.size, len(dataset.class_names))
+    except ValueError as error:
+        raise InputError(f"--network {settings.recipe_name}: {error}") from None
 
 
-def read_signs(settings: GanSettings, dataset: SignDataset, split: str, label: int | None) -> Signs:
-    """The images of a split, of one class or all; to compare with, of all no more than there are samples.
+def open_judges(
+    settings: GanSettings, recipe: GanRecipe, dataset: SignDataset, signs: dict[str, Signs], label: int | None
+) -> tuple[Judge, Judge]:
+    """Who chooses the best generator, by validation images, and who judges it in the end, by test images.
 
     Raises:
-        InputError: there are too few.
+        InputError: there are no such networks or too few images, or they do not fit each other.
     """
-    limits = [settings.limit, settings.samples if split == "validation" and label is None else None]
-    signs = dataset.read(split, limit=min([limit for limit in limits if limit], default=None))
-    if label is not None:
-        signs = signs.take(signs.label == label)
-    if len(signs) < FEWEST[split]:
-        of = "" if label is None else f" of class {label}, {dataset.class_names[label]}"
-        raise InputError(
-            f"{dataset.folder}: {len(signs)} {split} images{of}; a GAN needs {FEWEST[split]} or more: "
-            "choose another class, more data or a larger --limit"
-        )
-    return signs
+    from pipelines.gan_judge import open_jury
+    from pipelines.gan_scoring import choosing_judge, final_judge
 
-
-def _given(recipe: GanRecipe, dataset: SignDataset, signs: Signs) -> NDArray[np.uint8] | None:
-    """What enters a generator that translates pictograms: a drawn sign of each sign's class; None for all others.
-
-    Raises:
-        InputError: classes that cannot be drawn.
-    """
-    if recipe.latent != "pictogram":
-        return None
-    from pipelines.sources.rendered import render
-    from pipelines.training import drawable
-
-    if not drawable(dataset):
-        raise InputError(
-            f"--latent pictogram: the classes of {dataset.folder} are not those of GTSRB; choose edges or blurred"
-        )
-    return render(signs.label, keys=signs.image_id.tolist(), size=dataset.size)
-
-
-def open_judge(
-    settings: GanSettings, recipe: GanRecipe, dataset: SignDataset, train: Signs, real: Signs, label: int | None
-) -> Judge:
-    """Who scores the generators of a training.
-
-    Raises:
-        InputError: there is no such extractor, or classes that cannot be drawn.
-    """
-    from pipelines.gan_judge import Judge, open_extractor
-
-    return Judge(
-        recipe,
-        open_extractor(settings.extractor, train),
-        train,
-        real,
-        count=settings.samples,
-        classes=len(dataset.class_names),
-        label=label,
-        seed=settings.seed,
-        given=_given(recipe, dataset, real),
-    )
+    jury = open_jury(settings, signs["train"], len(dataset.class_names))
+    chooser = choosing_judge(settings, recipe, dataset, jury, signs["validation"], label)
+    return chooser, final_judge(settings, recipe, dataset, jury, signs, label)
 
 
 def fit(
@@ -216,23 +186,25 @@ def fit(
     """Train from the checkpoint on, where there is one, and keep the generator that the judge likes best.
 
     Raises:
-        FloatingPointError: the training diverged.
+        DivergenceError: a loss or a gradient is no longer finite.
         ValueError: choices that do not fit each other, or a checkpoint of other ones.
     """
     from gan.training import train_gan
 
+    given = entering(recipe, dataset, train)
     return train_gan(
         recipe,
         train.image,
         train.label,
-        classes=judge.classes,
+        classes=len(dataset.class_names),
         seed=settings.seed,
         report_every=settings.scores_every,
         score=judge,
         objective=judge.objective,
         checkpoint=checkpoint,
         on_report=on_report,
-        given=_given(recipe, dataset, train),
+        given=None if given is train else given.image,
+        alike=judge.alike(),
     )
 
 
@@ -241,7 +213,7 @@ def _train(
 ) -> TrainedGan:
     import keras
 
-    from pipelines.gan_outcome import Progress
+    from pipelines.gan_course import Progress
 
     keras.config.disable_interactive_logging()  # else MLflow's check of an example prints a progress bar
     checkpoint = settings.output / CHECKPOINT
@@ -250,12 +222,29 @@ def _train(
     progress = Progress(run, judge, recipe.steps, settings.output)
     try:
         return fit(settings, recipe, dataset, train, judge, checkpoint=checkpoint, on_report=progress)
-    except FloatingPointError as error:
-        run.set_tags({"failure/diverged": str(error)})
-        rates = f"generator_rate={recipe.generator_rate:g},discriminator_rate={recipe.discriminator_rate:g}"
-        raise InputError(f"--options {rates}: training diverged, {error}") from None
     except ValueError as error:
         raise InputError(str(error)) from None
+
+
+def _publish_diverged(
+    error: DivergenceError,
+    settings: GanSettings,
+    dataset: SignDataset,
+    train: Signs,
+    chooser: Judge,
+    final: Judge,
+    run: TrackedRun,
+) -> str:
+    """Keep and log what there was before, registering nothing; returns in words what that is."""
+    from pipelines.gan_course import publish_course
+    from pipelines.gan_outcome import conclude, publish
+
+    if not error.trained.reports:
+        publish_course(error.trained, chooser, run, settings.output)
+        return f"no generator was scored before, its curves are in {settings.output}"
+    outcome = conclude(error.trained, chooser, final, dataset, train)
+    publish(outcome, dataset, run, settings.output, register=False)
+    return f"the generator of step {outcome.best_step} and its scores are in {settings.output}"
 
 
 if __name__ == "__main__":

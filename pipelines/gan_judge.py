@@ -1,9 +1,10 @@
-"""Who scores the samples of a GAN: a frozen network, by its features and classes, against real held-out images."""
+"""The networks that judge the samples of a GAN: one by the features that it sees, one by the classes that it names."""
 
 from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,23 +13,69 @@ import numpy as np
 from pipelines.errors import InputError
 
 if TYPE_CHECKING:
-    import keras
     from numpy.typing import NDArray
 
-    from gan.health import Samples
-    from gan.recipes import GanRecipe
     from gan.scores.extractors import Extractor
+    from pipelines.gan import GanSettings
     from pipelines.signs import Signs
 
-PREVIEWED = 64
-NEIGHBOURS = 5
 COMPONENTS, PIXEL_IMAGES = 64, 2000
 """Of pixels, and the images that they are found in."""
 ROUNDING = 1e-6
 """Components shorter than this share of the longest are rounding."""
-DUPLICATES = "duplicate_share"
-CALLED = "called/"
-"""Begins the names of the shares of samples that the extractor takes for each class."""
+
+
+@dataclass(frozen=True)
+class Jury:
+    """The networks that look at images.
+
+    Attributes:
+        extractor: Gives the features of distances.
+        classifier: Names the classes of samples; None: nobody does.
+    """
+
+    extractor: Extractor
+    classifier: Extractor | None
+
+    def with_extractor(self, extractor: Extractor) -> Jury:
+        """The same, with another form of the extractor."""
+        return Jury(extractor, extractor if self.classifier is self.extractor else self.classifier)
+
+    def called(self, images: NDArray[np.uint8], features: NDArray[Any]) -> NDArray[np.int64]:
+        """The classes (N,) that the classifier takes images for, of which the extractor has seen these features."""
+        if self.classifier is None:
+            raise ValueError("there is no classifier; give one")
+        seen = features if self.classifier is self.extractor else self.classifier.features(images)
+        found: NDArray[np.int64] = self.classifier.logits(seen).argmax(axis=1)
+        return found
+
+
+def open_jury(settings: GanSettings, train: Signs, classes: int) -> Jury:
+    """The networks of `--extractor` and `--classifier`; without the latter the extractor names the samples, if it can.
+
+    Raises:
+        InputError: there are no such networks, or they do not fit the images or their classes.
+    """
+    extractor = open_extractor(settings.extractor, train)
+    if settings.classifier:
+        classifier = _open_network("--classifier", settings.classifier, train)
+        if (known := _classes(classifier)) != classes:
+            raise InputError(
+                f"--classifier {settings.classifier}: it tells {known} classes, the data set has {classes}; "
+                "give one that was trained on these classes"
+            )
+        return Jury(extractor, classifier)
+    from gan.scores.extractors import IMAGENET
+
+    known = _classes(extractor)
+    if not known or extractor.name in IMAGENET:
+        return Jury(extractor, None)
+    if known != classes:
+        raise InputError(
+            f"--extractor {settings.extractor}: it tells {known} classes, the data set has {classes}; "
+            "give a --classifier of these beside it, or another extractor"
+        )
+    return Jury(extractor, extractor)
 
 
 def open_extractor(given: str, train: Signs) -> Extractor:
@@ -41,8 +88,10 @@ def open_extractor(given: str, train: Signs) -> Extractor:
     Raises:
         InputError: there are no such weights, or they do not fit.
     """
-    if not given:
-        return _principal_components(train.image)
+    return _open_network("--extractor", given, train) if given else _principal_components(train.image)
+
+
+def _open_network(option: str, given: str, train: Signs) -> Extractor:
     import models.layers  # noqa: F401 - registers the layers of ours that a file may hold
     from gan.scores.extractors import load_extractor
 
@@ -50,9 +99,25 @@ def open_extractor(given: str, train: Signs) -> Extractor:
     if not colon:
         name = re.sub(r"[^a-z0-9]+", "_", Path(given).stem.lower()).strip("_") or "classifier"
     try:
-        return load_extractor(name, weights)
+        network = load_extractor(name, weights)
     except ValueError as error:
-        raise InputError(f"--extractor {given}: {error}") from None
+        raise InputError(f"{option} {given}: {error}") from None
+    wanted, have = network.network.input_shape[1:], train.image.shape[1:]
+    if len(wanted) != len(have) or any(side not in (None, own) for side, own in zip(wanted, have, strict=True)):
+        raise InputError(
+            f"{option} {given}: it takes images of {_by(wanted)}, the data set has {_by(have)}; "
+            "give another network, or prepare the data at its --size"
+        )
+    return network
+
+
+def _by(shape: tuple[int | None, ...]) -> str:
+    return " x ".join("any" if side is None else str(side) for side in shape)
+
+
+def _classes(network: Extractor) -> int:
+    """How many it tells apart; 0 without a last layer."""
+    return len(network.head[1]) if network.head else 0
 
 
 def _principal_components(images: NDArray[np.uint8]) -> Extractor:
@@ -72,127 +137,5 @@ def _principal_components(images: NDArray[np.uint8]) -> Extractor:
     layers = [keras.Input(images.shape[1:]), keras.layers.Rescaling(1 / 255), keras.layers.Flatten(), project]
     network = keras.Sequential(layers)
     project.set_weights([axes, -mean @ axes])
-    digest = hashlib.sha256(axes.astype(np.float32).tobytes()).hexdigest()[:12]
+    digest = hashlib.sha256(some.tobytes()).hexdigest()[:12]  # the axes' last bits may differ from call to call
     return Extractor(f"pca{count}", count, digest, images.shape[1], network, None)
-
-
-class Judge:
-    """Scores generators against real images; its calls differ in nothing but the generator.
-
-    Args:
-        recipe: What the generator takes.
-        extractor: What looks at the images.
-        train: Training images, for the floor.
-        real: Held-out images, to compare samples with.
-        count: Samples in a scoring.
-        classes: Number of classes.
-        label: The one class, or None.
-        seed: Of the latents.
-        given: What inputs that are images are made of, one for each real image; None: these themselves.
-    """
-
-    def __init__(
-        self,
-        recipe: GanRecipe,
-        extractor: Extractor,
-        train: Signs,
-        real: Signs,
-        *,
-        count: int,
-        classes: int,
-        label: int | None,
-        seed: int,
-        given: NDArray[np.uint8] | None = None,
-    ) -> None:
-        self.recipe, self.extractor, self.train, self.real = recipe, extractor, train, real
-        self.count, self.classes, self.label, self.seed = count, classes, label, seed
-        self.features = extractor.features(real.image)
-        self.given = real.image if given is None else given
-
-    @property
-    def objective(self) -> str:
-        """The score that is least in the best generator."""
-        return self._named("kd")
-
-    def __call__(self, generator: keras.Model) -> dict[str, float]:
-        """Scores of a generator by full name."""
-        asked, images = self.samples(generator)
-        return self.scores(images, asked)
-
-    def samples(self, generator: keras.Model, *, draw: int = 0) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-        """Classes asked for (N,), as frequent as in the real images, and images (N, H, W, 3)."""
-        rows = np.arange(self.count) % len(self.real)
-        return self.real.label[rows], self._generate(generator, rows, self.real.label[rows], draw)
-
-    def preview(self, generator: keras.Model) -> NDArray[np.uint8]:
-        """A few images (N, H, W, 3), of the same latents and classes at each call."""
-        rows = np.linspace(0, len(self.real) - 1, PREVIEWED).astype(int)
-        return self._generate(generator, rows, self.real.label[rows], draw=-1)
-
-    def rows(self, generator: keras.Model, columns: int) -> NDArray[np.uint8]:
-        """Images for a sheet: of a conditional generator a row a class, else `columns` rows."""
-        labels = np.repeat(np.arange(self.classes if self.recipe.conditional else columns), columns)
-        return self._generate(generator, np.linspace(0, len(self.real) - 1, len(labels)).astype(int), labels, draw=2)
-
-    def _generate(
-        self, generator: keras.Model, rows: NDArray[Any], labels: NDArray[np.int64], draw: int
-    ) -> NDArray[np.uint8]:
-        """Images of these classes, where the generator knows them, or made from these of the real images."""
-        from gan.sampling import generate
-
-        return generate(
-            generator,
-            self.recipe.source,
-            labels if self.recipe.conditional else None,
-            n=len(rows),
-            random=np.random.default_rng((self.seed, 1, draw + 2)),  # the training's are (seed, step)
-            images=self.given[rows] if self.recipe.source.kind == "image" else None,
-        )
-
-    def scores(self, images: NDArray[np.uint8], asked: NDArray[np.int64]) -> dict[str, float]:
-        """Scores of images (N, H, W, 3), generated or real, of which these classes (N,) were asked for."""
-        from gan.health import duplicate_share
-        from gan.scores import frechet_distance, kernel_distance, precision_recall_density_coverage
-
-        features = self.extractor.features(images)
-        pair, fewest = (self.features, features), min(len(self.features), len(features))
-        found = {"kd": kernel_distance(*pair, subsets=0, subset_size=fewest).value}
-        if fewest > self.extractor.dimension:  # else the covariances have no full rank
-            found["fd"] = frechet_distance(*pair)
-        found |= precision_recall_density_coverage(*pair, k=min(NEIGHBOURS, fewest - 1))._asdict()
-        found |= self._classified(features, asked)
-        return {self._named(name): value for name, value in found.items()} | {DUPLICATES: duplicate_share(images)}
-
-    def _classified(self, features: NDArray[np.float32], asked: NDArray[np.int64]) -> dict[str, float]:
-        """What the extractor takes samples for, if it knows the classes."""
-        from gan.health import class_entropy
-
-        if self.extractor.head is None or len(self.extractor.head[1]) != self.classes:
-            return {}
-        called = self.extractor.logits(features).argmax(axis=1)
-        found = {}
-        if self.label is not None or self.recipe.conditional or self.recipe.source.kind == "image":
-            found["class_accuracy"] = float(np.mean(called == asked))
-        if self.label is None:
-            found["class_entropy"] = class_entropy(called, self.classes)
-            shares = np.bincount(called, minlength=self.classes) / len(called)
-            found |= {f"{CALLED}{label:02d}": float(share) for label, share in enumerate(shares)}
-        return found
-
-    def floor(self) -> dict[str, float]:
-        """The scores of training images in the samples' place, as many if there are: no generator need do better."""
-        rows = np.random.default_rng(self.seed).permutation(len(self.train))[: self.count]
-        return self.scores(self.train.image[rows], self.train.label[rows])
-
-    def watched(self, report: dict[str, float]) -> Samples:
-        """What of a report tells whether the samples have collapsed."""
-        from gan.health import Samples
-
-        counts = [round(share * self.count) for name, share in report.items() if name.startswith(CALLED)]
-        recall, coverage = (report[self._named(name)] for name in ("recall", "coverage"))
-        return Samples(int(report["step"]), tuple(counts), recall, coverage, report[DUPLICATES])
-
-    def _named(self, score: str) -> str:
-        from gan.scores.extractors import score_name
-
-        return score_name(score, self.extractor.name)

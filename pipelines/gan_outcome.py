@@ -1,79 +1,56 @@
-"""What comes of training a GAN: its course in MLflow, samples, scores, and the generator, logged and registered."""
+"""What comes of training a GAN: samples, scores, and the generator, logged and registered."""
 
 from __future__ import annotations
 
-import io
 import json
-import logging
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pipelines.entry import Results
+from pipelines.gan_classes import classification_accuracy, distances_per_class
+from pipelines.gan_course import find_failures, publish_course
+from pipelines.gan_scoring import CALLED
+from pipelines.gan_signs import entering
 from pipelines.reports.figures import save_png, write_whole
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
-    import keras
+    import pandas as pd
     from numpy.typing import NDArray
 
+    from gan.scores.extractors import Extractor
     from gan.training import TrainedGan
-    from pipelines.gan_judge import Judge
-    from pipelines.signs import SignDataset
+    from pipelines.gan_scoring import Judge
+    from pipelines.signs import SignDataset, Signs
     from pipelines.tracking import TrackedRun
 
 REGISTERED_GENERATOR = "sign-generator"
 GENERATOR_FILE = "generator.keras"
-COLUMNS, PREVIEW_COLUMNS = 10, 8
-logger = logging.getLogger("pipelines.gan")
+COLUMNS = 10
+ACCURACY = "cas"
+"""What the classification accuracy score is called: it is of no extractor."""
 
 
-class Progress:
-    """Logs each report: numbers as curves, and what the same latents give as a picture with a step."""
+@dataclass(frozen=True)
+class Scored:
+    """Images and what they are worth.
 
-    def __init__(self, run: TrackedRun, judge: Judge, steps: int, folder: Path) -> None:
-        self.run, self.judge, self.steps, self.folder = run, judge, steps, folder
+    Attributes:
+        images: (N, H, W, 3).
+        labels: Their classes, of samples those asked for, (N,).
+        features: What the extractor sees in them, (N, D).
+        scores: By full name.
+    """
 
-    def __call__(self, numbers: dict[str, float], generator: keras.Model | None) -> None:
-        """Log one report; a past one, of a training that is continued, has its picture on disk."""
-        import mlflow
-
-        from pipelines.reports.gan import image_grid
-
-        step = int(numbers["step"])
-        if generator is not None:
-            content = io.BytesIO()
-            np.save(content, self.judge.preview(generator))
-            write_whole(_preview(self.folder, step), content.getvalue())
-            logger.info(_line(numbers, self.steps, self.judge.objective))
-        known = {_curve(name): value for name, value in numbers.items() if np.isfinite(value)}
-        self.run.log_metrics(known, step=step)
-        picture = image_grid(np.load(_preview(self.folder, step)), PREVIEW_COLUMNS)
-        mlflow.MlflowClient().log_image(self.run.run_id, picture, key="samples", step=step, synchronous=True)
-
-
-def _preview(folder: Path, step: int) -> Path:
-    """Where the images of a report are kept, for the animation of a training that was continued."""
-    return folder / "previews" / f"{step:07d}.npy"
-
-
-def _line(numbers: dict[str, float], steps: int, objective: str) -> str:
-    return (
-        f"step {numbers['step']:.0f} of {steps}: loss of the discriminator {numbers['discriminator_loss']:.3f}, "
-        f"of the generator {numbers['generator_loss']:.3f}; right about {numbers['real_accuracy']:.0%} of the real "
-        f"and {numbers['fake_accuracy']:.0%} of the generated; {objective} {numbers[objective]:.4g} "
-        f"({numbers['seconds']:.0f} s)"
-    )
-
-
-def _curve(name: str) -> str:
-    """What MLflow calls a number of a report: `train/...`, or `validation/...` of a score that may choose."""
-    from gan.training import MEASURED
-
-    return f"train/{name}" if name in MEASURED else f"validation/{name}"
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    features: NDArray[Any]
+    scores: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -82,21 +59,19 @@ class Outcome:
 
     Attributes:
         trained: Networks and history.
-        judge: Who scored it.
-        asked: Classes of the samples (N,).
-        images: Samples (N, H, W, 3) of the generator that was kept, of latents that did not choose it.
-        scores: Of these.
-        floor: Of as many training images.
-        failures: First step of each failure that was detected.
+        chooser: Who chose the generator that was kept.
+        final: Who judged it, by images that did not choose it.
+        samples: What it makes of latents that did not choose it.
+        floor: As many training images, of the same classes as far as there are enough.
+        classes: A row a class, of samples of several classes.
     """
 
     trained: TrainedGan
-    judge: Judge
-    asked: NDArray[np.int64]
-    images: NDArray[np.uint8]
-    scores: dict[str, float]
-    floor: dict[str, float]
-    failures: dict[str, int]
+    chooser: Judge
+    final: Judge
+    samples: Scored
+    floor: Scored
+    classes: pd.DataFrame | None
 
     @property
     def best_step(self) -> int:
@@ -105,93 +80,148 @@ class Outcome:
 
     def as_json(self) -> str:
         """Scores, and all that they depend on."""
-        extractor, judge = self.judge.extractor, self.judge
-        about = {
-            "scores": self.scores,
-            "floor": self.floor,
-            "extractor": {
-                "name": extractor.name,
-                "dimension": extractor.dimension,
-                "hash": extractor.hash,
-            },
-            "real_images": len(judge.real),
-            "samples": len(self.images),
-            "objective": judge.objective,
+        jury, real = self.final.jury, self.final.real
+        named = {"extractor": jury.extractor, "classifier": jury.classifier}
+        failures = find_failures(self.trained, self.chooser)
+        about: dict[str, Any] = {
+            "scores": self.samples.scores,
+            "floor": self.floor.scores,
+            "left_out": self.final.left_out,
+            "n_real": len(real),
+            "n_fake": len(self.samples.images),
+            "n_floor": len(self.floor.images),
+            "compared_with": "test images",
+            "chosen_by": "validation images",
+            "in_the_floor": "training images",
+            "extractor": None,
+            "classifier": None,
+            **{kind: _described(network) for kind, network in named.items() if network},
+            **asdict(self.final.protocol),
+            "objective": self.chooser.objective,
             "best_step": self.best_step,
             "steps": int(self.trained.reports[-1]["step"]),
             "training_seconds": round(sum(report["seconds"] for report in self.trained.reports), 1),
-            "failures": self.failures,
+            "failures": failures.found,
+            "not_enough_reports_for": failures.untold,
         }
+        if jury.classifier:
+            right = jury.called(real.image, self.final.features) == real.label
+            about["classifier"]["accuracy_on_real"] = float(np.mean(right))
+        if self.final.sampler.translates:
+            about["made_of"] = "validation images"
         return json.dumps(about, indent=2) + "\n"
 
     def summary(self, folder: Path) -> str:
         """What a person reads at the end."""
         shown = {
-            name: (value, self.floor[name]) for name, value in self.scores.items() if not name.startswith("called/")
+            name: (value, self.floor.scores[name])
+            for name, value in self.samples.scores.items()
+            if not name.startswith(CALLED)
         }
         width = max(map(len, shown))
-        failures = ", ".join(f"{name} from step {step}" for name, step in self.failures.items()) or "none detected"
         return "\n".join(
             [
                 f"{'score':{width}}  generated  training images (floor)",
                 *(f"{name:{width}}  {value:9.4g}  {real:9.4g}" for name, (value, real) in shown.items()),
+                *(f"{name:{width}}  left out: {reason}" for name, reason in self.final.left_out.items()),
                 "",
-                f"best of {len(self.trained.reports)} scorings: step {self.best_step}; failures: {failures}",
+                f"{len(self.samples.images)} of either beside {len(self.final.real)} test images",
+                f"best of {len(self.trained.reports)} scorings by validation images: step {self.best_step}",
+                f"failures: {find_failures(self.trained, self.chooser)}",
                 f"samples       {folder / 'samples.png'}",
                 f"generator     {folder / GENERATOR_FILE}",
             ]
         )
 
 
-def conclude(trained: TrainedGan, judge: Judge) -> Outcome:
-    """Score the generator that was kept, by fresh samples, and look for failures in its training."""
-    from gan.health import diagnose
+def _described(network: Extractor) -> dict[str, Any]:
+    return {"name": network.name, "dimension": network.dimension, "hash": network.hash, "image_size": network.size}
 
-    asked, images = judge.samples(trained.generator, draw=1)
-    failures = diagnose(trained.records, [judge.watched(report) for report in trained.reports])
-    return Outcome(trained, judge, asked, images, judge.scores(images, asked), judge.floor(), failures)
+
+def conclude(trained: TrainedGan, chooser: Judge, final: Judge, dataset: SignDataset, train: Signs) -> Outcome:
+    """Score the generator that was kept by fresh samples, and as many training images in their place."""
+    asked, images = final.sampler.samples(trained.generator, draw=1)
+    features = final.jury.extractor.features(images)
+    samples = Scored(images, asked, features, final.scores(images, asked, features))
+    real = train.take(alike_rows(train.label, asked, seed=final.sampler.seed))
+    features = final.of_real(real)
+    floor = Scored(real.image, real.label, features, final.scores(real.image, real.label, features))
+    classes = None
+    if final.sampler.by_class:
+        classes = distances_per_class(
+            (final.features, final.real.label),
+            (samples.features, samples.labels),
+            (floor.features, floor.labels),
+            dataset.class_names,
+        )
+    return Outcome(trained, chooser, final, samples, floor, classes)
+
+
+def alike_rows(labels: NDArray[np.int64], asked: NDArray[np.int64], *, seed: int) -> NDArray[np.int64]:
+    """Rows of as many labels as are asked for, of each class the same number; others stand in where one has fewer."""
+    order = np.random.default_rng(seed).permutation(len(labels))
+    rows = np.concatenate([order[labels[order] == label][: np.sum(asked == label)] for label in np.unique(asked)])
+    others = order[~np.isin(order, rows)]
+    return np.concatenate([rows, others[: len(asked) - len(rows)]])
+
+
+def with_accuracy(outcome: Outcome, dataset: SignDataset, signs: Mapping[str, Signs], folder: Path) -> Outcome:
+    """The same with the classification accuracy score, of the samples and of training images.
+
+    Args:
+        outcome: Of a generator of several classes.
+        dataset: Of the signs.
+        signs: `train`, and `test` for the accuracy.
+        folder: Keeps the state of both trainings.
+    """
+    sampler, recipe = outcome.final.sampler, outcome.final.sampler.recipe
+    given = replace(sampler, inputs=entering(recipe, dataset, signs["train"]))
+    of_samples, of_signs = classification_accuracy(given, outcome.trained.generator, dataset, signs, folder)
+    if (table := outcome.classes) is not None:
+        both = {"accuracy": of_samples, "accuracy_floor": of_signs}
+        table = table.assign(**{name: table["class"].map(dict(found.per_class)) for name, found in both.items()})
+    samples, floor = (
+        replace(scored, scores={**scored.scores, ACCURACY: found.accuracy})
+        for scored, found in ((outcome.samples, of_samples), (outcome.floor, of_signs))
+    )
+    return replace(outcome, samples=samples, floor=floor, classes=table)
 
 
 def publish(outcome: Outcome, dataset: SignDataset, run: TrackedRun, folder: Path, *, register: bool) -> Results:
     """Write all files, and log and register the generator."""
+    course = publish_course(outcome.trained, outcome.chooser, run, folder)
     files = _write_files(outcome, dataset, folder)
     model_id = _log_generator(outcome, register=register)
-    metrics = {f"gan/{name}": value for name, value in outcome.scores.items()}
+    metrics = {f"gan/{name}": value for name, value in outcome.samples.scores.items()}
     run.log_metrics(metrics, step=0, model_id=model_id)
-    run.set_tags({f"failure/{name}": f"step {step}" for name, step in outcome.failures.items()})
     run.log_files([path for path in files if path.suffix != ".keras"])
     parameters = outcome.trained.generator.count_params()
     return Results(
         params={"data": dataset.name, "digest": dataset.digest, "parameters": parameters},
         metrics=metrics,
-        artifacts={path.name: str(path) for path in files},
+        artifacts={path.name: str(path) for path in [*course, *files]},
         summary=outcome.summary(folder),
     )
 
 
 def _write_files(outcome: Outcome, dataset: SignDataset, folder: Path) -> list[Path]:
-    """Write everything under `folder`, each file whole or not at all."""
-    import pandas as pd
-
+    """Write the generator, what it makes and what that is worth under `folder`, each file whole or not at all."""
     from gan.sampling import with_pixels
     from pipelines.outcome import save_model
-    from pipelines.reports.gan import animated_gif, animation_frames, samples_figure, training_figure
+    from pipelines.reports.gan import samples_figure
 
-    trained, judge = outcome.trained, outcome.judge
-    steps = [int(report["step"]) for report in trained.reports]
-    frames = animation_frames([np.load(_preview(folder, step)) for step in steps], steps, columns=PREVIEW_COLUMNS)
-    names = dataset.class_names if judge.recipe.conditional else ()
-    of = "all classes" if judge.label is None else dataset.class_names[judge.label]
-    sheet = samples_figure(judge.rows(trained.generator, COLUMNS), names, f"Generated: {of}", columns=COLUMNS)
-    watched = [judge.watched(report) for report in trained.reports]
-    return [
+    trained, sampler = outcome.trained, outcome.final.sampler
+    names = dataset.class_names if sampler.by_class else ()
+    of = "all classes" if sampler.label is None else dataset.class_names[sampler.label]
+    sheet = samples_figure(sampler.sheet(trained.generator, COLUMNS), names, f"Generated: {of}", columns=COLUMNS)
+    files = [
         save_model(with_pixels(trained.generator), folder / GENERATOR_FILE),
         write_whole(folder / "scores.json", outcome.as_json().encode()),
-        write_whole(folder / "history.csv", pd.DataFrame(trained.reports).to_csv(index=False).encode()),
         save_png(sheet, folder / "samples.png", dpi=120),
-        save_png(training_figure(trained.records, watched), folder / "training.png"),
-        write_whole(folder / "training.gif", animated_gif(frames)),
     ]
+    if outcome.classes is not None:
+        files.append(write_whole(folder / "per_class.csv", outcome.classes.to_csv(index=False).encode()))
+    return files
 
 
 def _log_generator(outcome: Outcome, *, register: bool) -> str:

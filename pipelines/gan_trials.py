@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipelines.errors import InputError
-from pipelines.gan import CHECKPOINT, FEWEST, OWN_OPTIONS, GanSettings, find_class, fit, open_judge, read_signs
-from pipelines.gan_judge import CALLED, open_extractor
+from pipelines.gan import CHECKPOINT, OWN_OPTIONS, GanSettings, fit
+from pipelines.gan_judge import open_jury
+from pipelines.gan_scoring import CALLED, choosing_judge
+from pipelines.gan_signs import find_class, read_signs
 from pipelines.spaces import FAMILIES, require_buildable, require_known
 from pipelines.trials import SearchData
 
@@ -41,15 +43,13 @@ class GanTask:
 
     @staticmethod
     def of(settings: GanSettings, dataset: SignDataset) -> GanTask:
-        """The task of options whose extractor is found from any folder, since trials run in folders of their own.
+        """The task of options whose networks are found from any folder, since trials run in folders of their own.
 
         Raises:
             InputError: there is no such class.
         """
-        name, colon, weights = settings.extractor.rpartition(":")
-        found = str(Path(weights).absolute()) if Path(weights).is_file() else weights
-        label = find_class(settings.class_, dataset.class_names)
-        return GanTask(settings.model_copy(update={"extractor": f"{name}{colon}{found}"}), dataset, label)
+        found = {name: _from_anywhere(getattr(settings, name)) for name in ("extractor", "classifier")}
+        return GanTask(settings.model_copy(update=found), dataset, find_class(settings.class_, dataset.class_names))
 
     def at(self, point: Mapping[str, Any]) -> GanSettings:
         """The options of `gan` that train at a point of a space."""
@@ -95,11 +95,12 @@ class GanTask:
         """The images that trials learn from, and those that they are scored against.
 
         Raises:
-            InputError: there are too few, or no such extractor.
+            InputError: there are too few, or no such networks to judge.
         """
-        train, validation = (read_signs(self.settings, self.dataset, split, self.label) for split in FEWEST)
-        if self.settings.extractor:
-            open_extractor(self.settings.extractor, train)
+        splits = ("train", "validation")
+        train, validation = (read_signs(self.settings, self.dataset, split, self.label) for split in splits)
+        if self.settings.extractor or self.settings.classifier:
+            open_jury(self.settings, train, len(self.dataset.class_names))
         return SearchData(train, validation, len(self.dataset.class_names))
 
     def train(self, config: Mapping[str, Any], data: SearchData, reporter: Reporter) -> None:
@@ -113,7 +114,8 @@ class GanTask:
             ValueError: a recipe that cannot be built.
         """
         settings, recipe = self.at(config), self.recipe_at(config)
-        judge = open_judge(settings, recipe, self.dataset, data.train, data.validation, self.label)
+        jury = open_jury(settings, data.train, data.classes)
+        judge = choosing_judge(settings, recipe, self.dataset, jury, data.validation, self.label)
         checkpoint = reporter.folder / CHECKPOINT
         adopt(checkpoint, recipe)
 
@@ -123,6 +125,12 @@ class GanTask:
 
         fit(settings, recipe, self.dataset, data.train, judge, checkpoint=checkpoint, on_report=on_report)
         reporter.finish()
+
+
+def _from_anywhere(network: str) -> str:
+    """A network, given as a file or NAME:WEIGHTS, by its file's absolute path."""
+    name, colon, weights = network.rpartition(":")
+    return f"{name}{colon}{Path(weights).absolute() if Path(weights).is_file() else weights}"
 
 
 def epoch_numbers(report: Mapping[str, float], objective: str) -> dict[str, float]:

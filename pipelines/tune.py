@@ -33,7 +33,12 @@ logger = logging.getLogger("pipelines.tune")  # __name__ is __main__ under `pyth
 SMOKE: dict[str, Any] = {"limit": 430, "epochs": 2, "trials": 3}
 SMOKE_SPACES = {"cnn": "smoke", "transfer": "transfer", "dcgan": "dcgan_smoke"}
 SMOKE_GAN = {"scores_every": 10}
-OF_GANS = {"class_": "--class", "extractor": "--extractor", "scores_every": "--scores-every"}
+OF_GANS = {
+    "class_": "--class",
+    "extractor": "--extractor",
+    "classifier": "--classifier",
+    "scores_every": "--scores-every",
+}
 """Options that families of classifiers do not have."""
 UNTRAINED = ("parameters", "latency")
 """Objectives that no training improves."""
@@ -74,7 +79,8 @@ class TuneSettings(Settings):
     cpus_per_worker: int = Field(1, ge=1, description="CPU threads of each.")
     gpus_per_worker: float = Field(0.0, ge=0, description="GPUs, or a share of one, of each.")
     class_: str = Field("", alias="class", description="GANs of this class alone, by name or number; empty: of all.")
-    extractor: str = Field("", description="What judges the samples of GANs, as `gan` takes it.")
+    extractor: str = Field("", description="What measures distances of samples of GANs, as `gan` takes it.")
+    classifier: str = Field("", description="What names the classes of samples of GANs, as `gan` takes it.")
     scores_every: int = Field(200, ge=1, description="Steps of a GAN from one scoring to the next, an epoch.")
     weights: str = Field("", description="Of pretrained networks: a file, imagenet (the default) or random.")
     champion: bool | None = Field(
@@ -169,7 +175,7 @@ class TuneSettings(Settings):
         """The options of `gan` that all trials of a search over GANs have in common."""
         from pipelines.gan import SMOKE, GanSettings
 
-        shared = {"data", "size", "class_", "extractor", "scores_every", "limit", "seed", "resume"}
+        shared = {"data", "size", "class_", "extractor", "classifier", "scores_every", "limit", "seed", "resume"}
         given = self.model_dump(include=shared, by_alias=True)
         given |= {"steps": self.epochs * self.scores_every, "output": self.output / "champion"}
         given |= {"register_model": not self.smoke_test}

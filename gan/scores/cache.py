@@ -3,6 +3,7 @@
 import hashlib
 import os
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,10 @@ def cached_features(folder: Path, extractor: Extractor, images: NDArray[np.uint8
         return np.asarray(np.load(path, allow_pickle=False))
     except (OSError, ValueError, EOFError, zipfile.BadZipFile):  # not there yet, or damaged
         features = extractor.features(images)
-    folder.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{os.getpid()}-{path.name}")  # trials of a search come here at once
-    with beside.open("wb") as file:
-        np.save(file, features)
-    beside.replace(path)
+    with suppress(OSError):  # a folder that cannot be written costs time, not the training
+        folder.mkdir(parents=True, exist_ok=True)
+        beside = path.with_name(f".{os.getpid()}-{path.name}")  # trials of a search come here at once
+        with beside.open("wb") as file:
+            np.save(file, features)
+        beside.replace(path)
     return features

@@ -62,6 +62,12 @@ class Extractor:
         Raises:
             ValueError: the images are of another kind or size.
         """
+        self.require_fitting(images)
+        for rows in blocks(len(images), BATCH):
+            yield np.asarray(self.network.predict_on_batch(images[rows].astype(np.float32)))
+
+    def require_fitting(self, images: NDArray[np.uint8]) -> None:
+        """Raise a ValueError if the images are of another kind or size than the network takes."""
         side = self.network.input_shape[1]
         fits = images.ndim == 4 and images.shape[3] == 3 and (side is None or images.shape[1:3] == (side, side))
         if not fits or images.dtype != np.uint8 or not len(images):
@@ -69,8 +75,6 @@ class Extractor:
             raise ValueError(
                 f"{self.name}: images {images.dtype} {images.shape}; give uint8 images {want}, N at least 1"
             )
-        for rows in blocks(len(images), BATCH):
-            yield np.asarray(self.network.predict_on_batch(images[rows].astype(np.float32)))
 
     def logits(self, features: NDArray[Any]) -> Features:
         """Logits (N, K) of features (N, D).

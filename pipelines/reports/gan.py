@@ -10,7 +10,7 @@ from matplotlib import patheffects
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from PIL import Image, ImageDraw, ImageFont
 
-from gan.health import WINDOW, WON, diagnose
+from gan.health import WINDOW, WON, diagnose, untold
 from pipelines.reports.figures import BEGINS, CURVE, FAILS, INK, MUTED, PAPER, WRONG, new_figure, short_name, styled
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def training_figure(records: Sequence[Record], samples: Sequence[Samples] = (), 
         for name in ("Discriminator's accuracy", "Samples"):
             panels[name].set_ylim(-0.03, 1.03)
             panels[name].set_xlabel("steps")
-        _headline(figure, failures, title)
+        _headline(figure, failures, untold(records, samples), title)
     return figure
 
 
@@ -138,13 +138,12 @@ def _frame(axes: Axes, title: str) -> None:
         axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, color=MUTED, ha="center", va="center")
 
 
-def _headline(figure: Figure, failures: Mapping[str, int], title: str) -> None:
-    found = "; ".join(
-        f"{name.replace('_', ' ')} at step {failures[name]:,}" for name in sorted(failures, key=failures.__getitem__)
-    )
+def _headline(figure: Figure, failures: Mapping[str, int], few: Sequence[str], title: str) -> None:
+    found = [f"{name} at step {failures[name]:,}" for name in sorted(failures, key=failures.__getitem__)]
+    told = [*found, f"not enough reports to tell: {', '.join(few)}"] if few else found or ["no failure found"]
     figure.text(0.015, 0.965, title or "Training of the GAN", weight="bold", size=10, va="center")
-    colour, text = (WRONG, found) if found else (MUTED, "no failure found")
-    figure.text(0.015, 0.92, text, color=colour, size=8, va="center")
+    text = "; ".join(told).replace("_", " ")
+    figure.text(0.015, 0.92, text, color=WRONG if found else MUTED, size=8, va="center")
 
 
 def samples_figure(images: Images, labels: Sequence[str] = (), title: str = "", *, columns: int = 10) -> Figure:

@@ -143,7 +143,8 @@ def test_what_is_not_finite_stops_and_keeps_the_checkpoint(tmp_path: Path) -> No
     path, recipe = tmp_path / "c.npz", TINY.updated(discriminator_rate=1e37)
     reported: list[Any] = []
     options = {"report_every": 1, "on_report": lambda _, generator: reported.append(values(generator))}
-    with pytest.raises(DivergenceError, match=r"not finite at step 2: try lower .*; the state at step 1 is kept") as raised:
+    message = r"not finite at step 2: try lower .*; the state at step 1 is kept"
+    with pytest.raises(DivergenceError, match=message) as raised:
         trained(recipe, checkpoint=path, **options)
     left = raised.value.trained
     assert [record.step for record in left.records] == [1, 2]

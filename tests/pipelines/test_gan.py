@@ -9,8 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageSequence
 
-from pipelines.errors import InputError
-from pipelines.gan import GanSettings, find_class, gan
+from pipelines.gan import GanSettings, gan
 
 COUNTS = {"train": 120, "validation": 48, "test": 30}
 TINY = "width=8,discriminator_width=8"
@@ -89,7 +88,7 @@ def test_an_interrupted_training_ends_as_an_uninterrupted_one(
 ) -> None:
     options = {"class": "green", "register_model": False}
     assert gan.execute(settings(colours, tracked, **options, output=tracked / "whole")) == 0
-    from pipelines.gan_outcome import Progress
+    from pipelines.gan_course import Progress
 
     log = Progress.__call__
 
@@ -121,15 +120,6 @@ def test_smoke_test_on_rendered_signs(tracked: Path) -> None:
     assert scores["extractor"]["name"].startswith("pca")
 
 
-def test_classes_are_found_by_name_or_number() -> None:
-    names = ("Stop", "No entry", "7")
-    assert [find_class(asked, names) for asked in ("", "stop", "1", "7")] == [None, 0, 1, 2]
-    with pytest.raises(InputError, match=r"--class stopp: .* give a number from 0 to 2 or a name, as Stop$"):
-        find_class("stopp", names)
-    with pytest.raises(InputError, match="--class 3: there is no such class"):
-        find_class("3", names)
-
-
 @pytest.mark.usefixtures("eagerly")
 @pytest.mark.parametrize(
     ("options", "message"),
@@ -147,7 +137,7 @@ def test_classes_are_found_by_name_or_number() -> None:
         ({"options": "width=wide"}, "width 'wide': Input should be a valid integer"),
         ({"loss": "hings"}, "loss 'hings'"),
         ({"latent": "salt"}, "there is no latent salt"),
-        ({"latent": "pictogram"}, "--latent pictogram: the classes of"),
+        ({"latent": "pictogram", "network": "image_to_image", "samples": 24}, "--latent pictogram: the classes of"),
         ({"options": "generator=unet"}, "generator unet translates maps, latent gaussian is a vector"),
         ({"extractor": "nowhere.keras"}, "--extractor nowhere.keras: nowhere.keras: there are no such weights"),
         ({"options": TINY + ",discriminator_rate=1e37"}, "training diverged, the"),
