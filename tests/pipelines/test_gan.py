@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -58,6 +59,14 @@ def test_trains_on_all_classes_scores_logs_and_registers(colours: Path, dense_mo
     )
     assert scores["floor"].keys() == scores["scores"].keys()
     assert scores["floor"]["class_accuracy_colours_3"] == 1
+    assert (scores["n_real"], scores["n_fake"], scores["n_floor"]) == (16, 16, 16)
+    assert (scores["compared_with"], scores["chosen_by"]) == ("test images", "validation images")
+    assert {"fd_infinity_colours_3", "is_colours_3", "kd_spread_colours_3"} <= set(scores["scores"])
+    assert scores["left_out"] == {}
+    assert scores["classifier"]["accuracy_on_real"] == 1
+    classes = pd.read_csv(output / "per_class.csv")
+    assert classes["class_name"].tolist() == ["red", "green", "blue"]
+    assert classes["n_fake"].tolist() == classes["n_floor"].tolist()
     assert pd.read_csv(output / "history.csv")["step"].tolist() == [2, 4]
     assert frames(output / "training.gif") == 2
     assert all((output / name).stat().st_size > 1000 for name in ("samples.png", "training.png"))
@@ -65,6 +74,7 @@ def test_trains_on_all_classes_scores_logs_and_registers(colours: Path, dense_mo
     run = mlflow.get_run(str(summary["run_id"]))
     assert run.info.status == "FINISHED"
     assert run.data.tags["class"] == "all"
+    assert run.data.tags["failure/mode_collapse"] == "not enough reports to tell"
     assert run.data.metrics["gan/kd_colours_3"] == pytest.approx(scores["scores"]["kd_colours_3"])
     client = mlflow.MlflowClient()
     curve = client.get_metric_history(run.info.run_id, "train/generator_loss")
@@ -84,7 +94,11 @@ def test_trains_on_all_classes_scores_logs_and_registers(colours: Path, dense_mo
 
 @pytest.mark.usefixtures("eagerly")
 def test_an_interrupted_training_ends_as_an_uninterrupted_one(
-    colours: Path, tracked: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    colours: Path,
+    dense_model: Path,
+    tracked: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     options = {"class": "green", "register_model": False}
     assert gan.execute(settings(colours, tracked, **options, output=tracked / "whole")) == 0
@@ -106,8 +120,94 @@ def test_an_interrupted_training_ends_as_an_uninterrupted_one(
     assert frames(tracked / "gan" / "training.gif") == 2
     curve = mlflow.MlflowClient().get_metric_history(str(results(tracked)["run_id"]), "train/generator_loss")
     assert [point.step for point in curve] == [2, 4]
-    assert gan.execute(settings(colours, tracked, **options, resume=True, loss="hinge")) == 2
-    assert "checkpoint.npz: the checkpoint of a training with loss non_saturating, not hinge" in capsys.readouterr().err
+    for changes, differing in (
+        ({"loss": "hinge"}, "loss non_saturating, not hinge"),
+        ({"samples": 17}, "samples 16, not 17"),
+        ({"classifier": str(dense_model)}, "classifier none, not colours_3 "),
+        ({"extractor": str(dense_model)}, "extractor pca"),
+    ):
+        assert gan.execute(settings(colours, tracked, **options, resume=True, **changes)) == 2
+        error = capsys.readouterr().err
+        assert "checkpoint.npz: the checkpoint of a training with" in error
+        assert differing in error
+
+
+@pytest.mark.filterwarnings("ignore:Even though the .* option is set")
+@pytest.mark.usefixtures("eagerly")
+def test_a_divergence_leaves_the_best_generator_and_its_report(
+    colours: Path, dense_model: Path, tracked: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from gan.training import Gan
+
+    step = Gan.step
+
+    def diverging(self: Gan, batch: object) -> object:
+        record = step(self, batch)
+        return replace(record, generator_loss=np.nan) if record.step == 3 else record
+
+    monkeypatch.setattr(Gan, "step", diverging)
+    assert gan.execute(settings(colours, tracked, extractor=str(dense_model))) == 2
+    error = capsys.readouterr().err
+    assert "training diverged, the generator of the loss is not finite at step 3" in error
+    assert "the state at step 2 is kept; the generator of step 2 and its scores are in" in error
+    assert error.count("\n") == 1
+    output = tracked / "gan"
+    scores = json.loads((output / "scores.json").read_text())
+    assert (scores["best_step"], scores["failures"]) == (2, {"diverged": 3})
+    assert frames(output / "training.gif") == 1
+    assert keras.saving.load_model(output / "generator.keras", compile=False).output_shape == (None, 16, 16, 3)
+    run = mlflow.get_run(str(results(tracked)["run_id"]))
+    assert run.info.status == "FAILED"
+    assert run.data.tags["failure/diverged"] == "step 3"
+    assert run.data.metrics["gan/kd_colours_3"] == pytest.approx(scores["scores"]["kd_colours_3"])
+    logged = {file.path for file in mlflow.MlflowClient().list_artifacts(run.info.run_id)}
+    assert {"scores.json", "samples.png", "training.png", "training.gif", "history.csv"} <= logged
+    assert len(mlflow.MlflowClient().search_logged_models([run.info.experiment_id])) == 1
+    assert not mlflow.search_registered_models()
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_choices_that_do_not_fit_leave_the_earlier_checkpoint(colours: Path, dense_model: Path, tracked: Path) -> None:
+    checkpoint = tracked / "gan" / "checkpoint.npz"
+    checkpoint.parent.mkdir()
+    for options in ({"options": f"{TINY},generator=unet"}, {"loss": "hinge", "options": "label_smoothing=0.1"},
+                    {"extractor": "nowhere.keras"}, {"cas": True, "network": "dcgan"}):  # fmt: skip
+        checkpoint.write_text("of an hour")
+        assert gan.execute(settings(colours, tracked, **options)) == 2
+        assert checkpoint.read_text() == "of an hour"
+
+
+@pytest.mark.filterwarnings("ignore:Even though the .* option is set")
+@pytest.mark.usefixtures("eagerly")
+def test_images_are_translated_and_named_by_another_network(colours: Path, dense_model: Path, tracked: Path) -> None:
+    options = {"network": "image_to_image", "samples": 24, "classifier": str(dense_model), "register_model": False}
+    assert gan.execute(settings(colours, tracked, **options)) == 0
+    scores = json.loads((tracked / "gan" / "scores.json").read_text())
+    assert scores["made_of"] == "validation images"
+    assert (scores["n_real"], scores["n_fake"], scores["n_floor"]) == (24, 24, 24)
+    assert scores["extractor"]["name"].startswith("pca")
+    assert scores["classifier"]["name"] == "colours_3"
+    assert "class_accuracy_colours_3" in scores["scores"]
+    assert {name.partition("_pca")[0] for name in scores["left_out"]} == {"fd", "fd_infinity", "is"}
+    assert (tracked / "gan" / "per_class.csv").exists()
+
+
+@pytest.mark.filterwarnings("ignore:Even though the .* option is set")
+@pytest.mark.usefixtures("eagerly")
+def test_a_classifier_learns_from_samples_if_asked(
+    colours: Path, tracked: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from models.recipes import RECIPES
+
+    monkeypatch.setitem(RECIPES, "default", RECIPES["lenet"].updated(epochs=1, batch_size=60))
+    assert gan.execute(settings(colours, tracked, cas=True, register_model=False)) == 0
+    scores = json.loads((tracked / "gan" / "scores.json").read_text())
+    assert 0 <= scores["scores"]["cas"] <= 1
+    assert 0 <= scores["floor"]["cas"] <= 1
+    classes = pd.read_csv(tracked / "gan" / "per_class.csv")
+    assert classes["accuracy"].between(0, 1).all()
+    assert classes["accuracy_floor"].between(0, 1).all()
+    assert results(tracked)["metrics"]["gan/cas"] == scores["scores"]["cas"]  # type: ignore[index]
 
 
 @pytest.mark.usefixtures("in_process", "eagerly")
@@ -141,6 +241,9 @@ def test_smoke_test_on_rendered_signs(tracked: Path) -> None:
         ({"options": "generator=unet"}, "generator unet translates maps, latent gaussian is a vector"),
         ({"extractor": "nowhere.keras"}, "--extractor nowhere.keras: nowhere.keras: there are no such weights"),
         ({"options": TINY + ",discriminator_rate=1e37"}, "training diverged, the"),
+        ({"options": TINY + ",discriminator_rate=1e37"}, "no generator was scored before, its curves are in"),
+        ({"classifier": "nowhere.keras"}, "--classifier nowhere.keras: nowhere.keras: there are no such weights"),
+        ({"cas": True, "class": "red"}, "--cas: dcgan is asked for no class; choose --network conditional"),
     ],
 )
 def test_wrong_options_are_named(

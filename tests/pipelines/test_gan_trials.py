@@ -111,7 +111,7 @@ def test_the_command_of_a_point_gives_its_options(task, monkeypatch):
     assert (given[0].seed, given[0].recipe().generator_rate) == (7, 2e-5)
 
 
-def test_extractors_are_found_from_any_folder(dataset, tmp_path, monkeypatch):
+def test_networks_are_found_from_any_folder(dataset, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("cnn.keras").touch()
     for given, found in {
@@ -121,6 +121,7 @@ def test_extractors_are_found_from_any_folder(dataset, tmp_path, monkeypatch):
         "mobilenet_v2:imagenet": "mobilenet_v2:imagenet",
     }.items():
         assert GanTask.of(GanSettings(extractor=given), dataset).settings.extractor == found
+        assert GanTask.of(GanSettings(classifier=given), dataset).settings.classifier == found
 
 
 def test_one_class_has_no_conditional_gan(task):

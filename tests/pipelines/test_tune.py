@@ -183,6 +183,7 @@ def test_a_search_whose_trials_all_failed_is_an_error_and_leaves_its_tables(
         ({"scheduler": "asha", "objective": "threshold"}, "--scheduler asha: epochs are compared by macro-F1"),
         ({"weights": "here.h5"}, "--weights here.h5: only --family transfer"),
         ({"family": "transfer", "weights": "here.h5", "yaml": "parameters: {trainable: {choice: [0.5]}}"}, "here.h5"),
+        ({"classifier": "cnn.keras"}, "--classifier cnn.keras: only --family dcgan has it; leave it out"),
         ({"extractor": "cnn.keras"}, "--extractor cnn.keras: only --family dcgan has it; leave it out"),
         ({"objective": "distance"}, "--objective distance: --family cnn is searched by f1_macro or parameters"),
         ({"family": "dcgan", "objective": "f1_macro"}, "--objective f1_macro: --family dcgan is searched by distance"),
@@ -194,6 +195,7 @@ def test_a_search_whose_trials_all_failed_is_an_error_and_leaves_its_tables(
         ({**GANS, "class": "red", "yaml": "parameters: {network: {choice: [conditional]}}"}, "needs all classes"),
         ({**GANS, "algorithm": "pbt", "yaml": "parameters: {width: {choice: [4]}}"}, "pbt changes generator_rate"),
         ({**GANS, "class": "red"}, "30 train images of class 0, red; a GAN needs 32 or more"),
+        ({**GANS, "classifier": "nowhere.keras"}, "--classifier nowhere.keras: nowhere.keras: there are no such"),
         ({**GANS, "extractor": "nowhere.keras"}, "--extractor nowhere.keras: nowhere.keras: there are no such"),
     ],
 )

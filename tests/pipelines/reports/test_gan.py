@@ -54,6 +54,16 @@ def test_a_sound_training_has_curves_and_no_marks(tmp_path):
     assert save_png(figure, tmp_path / "training.png", dpi=50).stat().st_size > 1000
 
 
+def test_a_training_too_short_to_tell_says_so():
+    figure = training_figure(records(4), reports(2))
+    said = "not enough reports to tell: vanishing gradient, discriminator wins, mode collapse"
+    assert figure.texts[1].get_text() == said
+    failed = training_figure(records(4, generator_loss=np.nan), reports(4))
+    assert failed.texts[1].get_text() == (
+        "diverged at step 20; not enough reports to tell: vanishing gradient, discriminator wins"
+    )
+
+
 def test_failures_are_marked_in_all_panels_and_named_in_their_own():
     failed = records(40, generator_gradient=1e-6, real_accuracy=1.0, fake_accuracy=1.0)
     failed[-1] = replace(failed[-1], discriminator_loss=np.nan)
