@@ -63,7 +63,9 @@ class GanSettings(Settings):
         "", description="What names the classes of samples: a .keras classifier; empty: the extractor, if it is one."
     )
     scores_every: int = Field(500, ge=1, description="Steps from one scoring to the next; the best generator is kept.")
-    samples: int = Field(1000, ge=16, description="Generated images in each scoring.")
+    samples: int = Field(
+        1000, ge=16, description="Generated images in the final scoring; in the course of training 1000 at most."
+    )
     cas: bool = Field(
         False,
         description="Classification accuracy score: train a classifier on samples alone and test it on real signs; "

@@ -31,6 +31,8 @@ SUBSETS = 100
 """Of half of the images, for the spread of the kernel distance."""
 SPLIT_IMAGES, MOST_SPLITS = 100, 10
 """Images in each part of those that the Inception score is a mean over, and parts at most."""
+MOST_CHOOSING = 1000
+"""Samples, and real images, in a scoring in the course of a training: there are many of these."""
 DUPLICATES = "duplicate_share"
 CALLED = "called/"
 """Begins the names of the shares of samples that the classifier takes for each class."""
@@ -179,9 +181,13 @@ def choosing_judge(
         InputError: too few images, or classes that cannot be drawn.
     """
     from pipelines.gan_signs import halves
+    from pipelines.signs import stratified
 
-    inputs, real = halves(validation, recipe) if recipe.source.kind == "image" else (validation, validation)
-    return _judge(settings, recipe, dataset, jury, inputs, real, label)
+    few = stratified(validation.image_id, validation.label, MOST_CHOOSING)
+    signs = validation.take(np.isin(validation.image_id, few))
+    inputs, real = halves(signs, recipe) if recipe.source.kind == "image" else (signs, signs)
+    samples = min(settings.samples, MOST_CHOOSING)
+    return _judge(settings.model_copy(update={"samples": samples}), recipe, dataset, jury, inputs, real, label)
 
 
 def final_judge(

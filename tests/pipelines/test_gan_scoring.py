@@ -64,6 +64,13 @@ def test_validation_chooses_and_test_judges(judges, signs):
     assert [judge.sampler.count for judge in (chooser, final)] == [40, 40]
 
 
+def test_many_samples_are_for_the_final_scoring(judges, monkeypatch):
+    monkeypatch.setattr("pipelines.gan_scoring.MOST_CHOOSING", 24)
+    chooser, final = judges(CONDITIONAL)
+    assert (len(chooser.real), chooser.sampler.count) == (24, 24)
+    assert (len(final.real), final.sampler.count) == (36, 40)
+
+
 def test_what_is_translated_is_never_what_it_is_compared_with(judges, signs):
     chooser, final = judges(TRANSLATING)
     assert not ids(chooser.real) & ids(chooser.sampler.inputs)
