@@ -346,11 +346,12 @@ class _Course:
         """One more step."""
         for name in ("discriminator_loss", "generator_loss", "discriminator_gradient", "generator_gradient"):
             if not np.isfinite(getattr(record, name)):
+                network, number = name.split("_")
                 self._condense()
                 self.records.append(record)
                 kept = f"; the state at step {self.reports[-1]['step']:.0f} is kept" if self.reports else ""
                 raise FloatingPointError(
-                    f"the {name.replace('_', ' of the ')} is not finite at step {record.step}: "
+                    f"the {number} of the {network} is not finite at step {record.step}: "
                     f"try lower learning rates, or another loss{kept}"
                 )
         self.fresh.append(record)

@@ -118,7 +118,7 @@ class Outcome:
             for name, value in self.samples.scores.items()
             if not name.startswith(CALLED)
         }
-        width = max(map(len, shown))
+        width = max(map(len, [*shown, *self.final.left_out]))
         return "\n".join(
             [
                 f"{'score':{width}}  generated  training images (floor)",

@@ -148,7 +148,7 @@ def test_a_divergence_leaves_the_best_generator_and_its_report(
     monkeypatch.setattr(Gan, "step", diverging)
     assert gan.execute(settings(colours, tracked, extractor=str(dense_model))) == 2
     error = capsys.readouterr().err
-    assert "training diverged, the generator of the loss is not finite at step 3" in error
+    assert "training diverged, the loss of the generator is not finite at step 3" in error
     assert "the state at step 2 is kept; the generator of step 2 and its scores are in" in error
     assert error.count("\n") == 1
     output = tracked / "gan"
