@@ -298,7 +298,8 @@ def train_gan(
         score: Scores of the averaged generator by name, taken at each report.
         objective: The score that is least in the best report; without it the last is kept.
         checkpoint: File that keeps the state at each report; training continues from it where it exists.
-        on_report: Told of each report, with the averaged generator; on continuing first of all past ones, without.
+        on_report: Told of each report when its state is saved, with the averaged generator; on continuing first of
+            all past ones, of which only the last, that may have been saved and not told, comes with its generator.
         given: What inputs that are images are made of, one for each of `images`, as rendered signs for pictograms;
             by default the real images themselves.
         alike: What else a checkpoint must have been made with, as JSON has it: what `score` depends on.
@@ -324,9 +325,9 @@ def train_gan(
             raise DivergenceError(str(error), course.trained()) from None
         if record.step % report_every == 0 or record.step == recipe.steps:
             numbers = course.report(score(gan.average) if score else {})
+            course.save()  # first, so that what on_report keeps of the checkpoint holds this report
             if on_report:
                 on_report(numbers, gan.average)
-            course.save()
     return course.trained()
 
 
@@ -404,8 +405,10 @@ class _Course:
         self.reports, self.best, self.best_weights = state["reports"], state["best"], arrays["best"]
         self.records = [Record(int(step), *values) for step, *values in arrays["records"][0].tolist()]
         if on_report:
-            for numbers in self.reports:
+            *past, last = self.reports
+            for numbers in past:
                 on_report(numbers, None)
+            on_report(last, self.gan.average)
 
 
 def _mean(records: list[Record]) -> Record:

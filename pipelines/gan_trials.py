@@ -106,8 +106,8 @@ class GanTask:
     def train(self, config: Mapping[str, Any], data: SearchData, reporter: Reporter) -> None:
         """Train at a point, and report each scoring as an epoch.
 
-        A report carries the checkpoint of the one before: `train_gan` saves after it has reported. A trial that is
-        continued trains what lies between anew, to the same result, and reports nothing twice.
+        Each report carries the checkpoint of its own step, since `train_gan` saves before it reports: a trial that is
+        continued trains nothing anew, and the past reports that `train_gan` then tells are only remembered.
 
         Raises:
             FloatingPointError: the training diverged.

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,7 @@ def test_a_continued_training_equals_an_uninterrupted_one(tmp_path: Path) -> Non
     }
     with pytest.raises(KeyboardInterrupt):
         trained(recipe, **options)
-    calls = iter([1.0, 2.0])  # what was not saved is done again
+    calls = iter([2.0])  # what was scored is not scored again, though its report did not come to its end
     continued = trained(recipe, **options)
     assert told == [(2, False), (4, False), (2, True), (4, False), (6, False)]
     assert equal(continued.generator, whole.generator)
@@ -119,6 +120,23 @@ def test_a_continued_training_equals_an_uninterrupted_one(tmp_path: Path) -> Non
     assert continued.records == whole.records
     assert continued.best == whole.best == 1
     assert [report["distance"] for report in continued.reports] == [3, 1, 2]
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_report_is_told_when_its_state_is_saved_and_the_last_one_again_with_its_generator(tmp_path: Path) -> None:
+    path, told = tmp_path / "c.npz", list[tuple[float, int, Any]]()
+
+    def tell(numbers: dict[str, float], generator: keras.Model | None) -> None:
+        with np.load(path) as saved:
+            reports = len(json.loads(str(saved["about"]))["state"]["reports"])
+        told.append((numbers["step"], reports, generator and values(generator)))
+
+    trained(checkpoint=path, on_report=tell)
+    assert [(step, reports) for step, reports, _ in told] == [(2, 1), (4, 2), (6, 3)]
+    trained(checkpoint=path, on_report=tell)
+    assert [(step, generator is None) for step, _, generator in told[3:]] == [(2, True), (4, True), (6, False)]
+    for one, other in zip(told[2][2], told[5][2], strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.usefixtures("eagerly")

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gan.training import Gan
 from pipelines.errors import InputError
 from pipelines.gan import GanSettings, gan
 from pipelines.gan_trials import GanTask, adopt, epoch_numbers
@@ -61,7 +62,7 @@ def without_time(reports: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.usefixtures("eagerly")
-def test_each_scoring_is_an_epoch_and_a_killed_trial_ends_as_one_that_was_not(task, tmp_path):
+def test_each_scoring_is_an_epoch_and_a_killed_trial_ends_as_one_that_was_not(task, tmp_path, monkeypatch):
     whole = run(task, tmp_path / "whole")
     distances = [report["numbers"]["val_distance"] for report in whole]
     assert [(report["epoch"], report["status"]) for report in whole] == [(1, ""), (2, ""), (3, "finished")]
@@ -69,8 +70,11 @@ def test_each_scoring_is_an_epoch_and_a_killed_trial_ends_as_one_that_was_not(ta
     assert whole[-1]["curve"] == [report["distance"] for report in whole]
     assert whole[-1]["best_epoch"] == int(np.argmin(distances)) + 1
     assert whole[0]["numbers"]["val_kd_pca39"] == distances[0]
+    step, trained = Gan.step, list[int]()
+    monkeypatch.setattr(Gan, "step", lambda self, batch: trained.append(int(self.done)) or step(self, batch))
     again = run(task, tmp_path / "whole-2", reported=2)
     assert without_time(again) == without_time(whole[2:])
+    assert trained == [4, 5]  # the steps after the second report, and none before it
 
 
 @pytest.mark.usefixtures("eagerly")
