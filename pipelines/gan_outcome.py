@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,8 +19,8 @@ from pipelines.reports.figures import save_png, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
+    import keras
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 REGISTERED_GENERATOR = "sign-generator"
 GENERATOR_FILE = "generator.keras"
+SERVED = Path(__file__).with_name("served_generator.py")
 COLUMNS = 10
 ACCURACY = "cas"
 """What the classification accuracy score is called: it is of no extractor."""
@@ -225,7 +227,9 @@ def _write_files(outcome: Outcome, dataset: SignDataset, folder: Path) -> list[P
 
 
 def _log_generator(outcome: Outcome, *, register: bool) -> str:
-    """Log the generator, whose signature gives uint8 images; returns its MLflow id."""
+    """Log the generator as a graph that loads anywhere, whose signature gives uint8 images; returns its MLflow id."""
+    import tempfile
+
     import mlflow
     from mlflow.models import ModelSignature
     from mlflow.types import Schema, TensorSpec
@@ -238,11 +242,18 @@ def _log_generator(outcome: Outcome, *, register: bool) -> str:
         Schema(inputs if len(inputs) > 1 else [TensorSpec(inputs[0].type, inputs[0].shape)]),
         Schema([TensorSpec(np.dtype(np.uint8), (-1, *model.output_shape[1:]))]),
     )
-    info = mlflow.tensorflow.log_model(
-        model,
-        name="generator",
-        signature=signature,
-        pip_requirements=[f"{package}=={version(package)}" for package in ("keras", "numpy", "tensorflow")],
-        registered_model_name=REGISTERED_GENERATOR if register else None,
-    )
+    example = {part.name: np.zeros((2, *part.shape[1:]), part.dtype) for part in model.inputs}
+    with tempfile.TemporaryDirectory() as folder:
+        graph = f"{folder}/graph"
+        model.export(graph, verbose=False)
+        info = mlflow.pyfunc.log_model(
+            name="generator",
+            loader_module=SERVED.stem,
+            data_path=graph,
+            code_paths=[str(SERVED)],
+            signature=signature,
+            input_example=example if len(inputs) > 1 else example[inputs[0].name],
+            pip_requirements=[f"{package}=={version(package)}" for package in ("mlflow", "numpy", "tensorflow")],
+            registered_model_name=REGISTERED_GENERATOR if register else None,
+        )
     return str(info.model_id)
