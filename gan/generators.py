@@ -9,7 +9,6 @@ from keras import layers
 from gan.latents import LATENTS, Latent
 from gan.layers import ModulatedConvolution
 
-DCGAN = keras.initializers.RandomNormal(0.0, 0.02)
 SMALLEST = 7
 """Side in pixels of the largest maps that a generator starts from: 32 and 64 start at 4, 48 at 6."""
 WIDEST = 4
@@ -44,12 +43,12 @@ class Inputs:
         x, channels = self.latent, self.channels
         side = self.size // 2 ** len(channels)
         if len(x.shape) == 2:
-            x = layers.Dense(side * side * channels[0], use_bias=False, kernel_initializer=DCGAN)(x)
+            x = layers.Dense(side * side * channels[0], use_bias=False, kernel_initializer=_dcgan())(x)
             return layers.Reshape((side, side, channels[0]))(x)
         for count in channels[:0:-1]:
             x = layers.Conv2D(count, 4, strides=2, padding="same", kernel_initializer="he_normal")(x)
             x = layers.LeakyReLU(0.2)(x)
-        return layers.Conv2D(channels[0], 4, strides=2, padding="same", use_bias=False, kernel_initializer=DCGAN)(x)
+        return layers.Conv2D(channels[0], 4, strides=2, padding="same", use_bias=False, kernel_initializer=_dcgan())(x)
 
     def activated(self, x: keras.KerasTensor) -> keras.KerasTensor:
         """Batch normalisation and ReLU; gain and shift of each class, if there are any (Dumoulin et al. 2017)."""
@@ -63,6 +62,11 @@ class Inputs:
         near = keras.initializers.RandomNormal(mean, 0.02)
         embedded = layers.Embedding(self.classes, channels, embeddings_initializer=near)(self.label)
         return layers.Reshape((1, 1, channels))(embedded)
+
+
+def _dcgan() -> keras.Initializer:
+    """N(0, 0.02), one for each layer: an initializer of Keras draws the same numbers in all layers that share it."""
+    return keras.initializers.RandomNormal(0.0, 0.02)
 
 
 Builder = Callable[[Inputs], keras.KerasTensor]
@@ -80,9 +84,9 @@ def resize(inputs: Inputs) -> keras.KerasTensor:
     """The same with resized maps and plain convolutions, which make no checkerboards (Odena et al. 2016)."""
     x = inputs.activated(inputs.start())
     for channels in inputs.channels[1:]:
-        x = layers.Conv2D(channels, 3, padding="same", use_bias=False, kernel_initializer=DCGAN)(_doubled(x))
+        x = layers.Conv2D(channels, 3, padding="same", use_bias=False, kernel_initializer=_dcgan())(_doubled(x))
         x = inputs.activated(x)
-    return layers.Conv2D(3, 3, padding="same", kernel_initializer=DCGAN)(_doubled(x))
+    return layers.Conv2D(3, 3, padding="same", kernel_initializer=_dcgan())(_doubled(x))
 
 
 def style(inputs: Inputs) -> keras.KerasTensor:
@@ -111,18 +115,18 @@ def unet(inputs: Inputs) -> keras.KerasTensor:
     x, skipped = inputs.latent, []
     for number, channels in enumerate(reversed(inputs.channels)):
         skipped.append(x)
-        x = layers.Conv2D(channels, 4, strides=2, padding="same", use_bias=not number, kernel_initializer=DCGAN)(x)
+        x = layers.Conv2D(channels, 4, strides=2, padding="same", use_bias=not number, kernel_initializer=_dcgan())(x)
         x = layers.LeakyReLU(0.2)(layers.BatchNormalization()(x) if number else x)
     for channels in [*inputs.channels[1:], inputs.width // 2]:
         x = inputs.activated(_transposed(x, channels, use_bias=False))
         x = layers.Concatenate()([x, skipped.pop()])
-    return layers.Conv2D(3, 3, padding="same", kernel_initializer=DCGAN)(x)
+    return layers.Conv2D(3, 3, padding="same", kernel_initializer=_dcgan())(x)
 
 
 def _transposed(x: keras.KerasTensor, channels: int, *, use_bias: bool = True) -> keras.KerasTensor:
-    return layers.Conv2DTranspose(channels, 4, strides=2, padding="same", use_bias=use_bias, kernel_initializer=DCGAN)(
-        x
-    )
+    return layers.Conv2DTranspose(
+        channels, 4, strides=2, padding="same", use_bias=use_bias, kernel_initializer=_dcgan()
+    )(x)
 
 
 def _doubled(x: keras.KerasTensor, interpolation: str = "nearest") -> keras.KerasTensor:

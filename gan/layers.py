@@ -1,5 +1,6 @@
 """Layers of generators and discriminators that Keras does not have; importing this lets their models be loaded."""
 
+from functools import partial
 from typing import Any
 
 import keras
@@ -49,11 +50,11 @@ class ModulatedConvolution(layers.Layer):
     def build(self, maps_shape: Any, style_shape: Any) -> None:
         """Make the kernel, the bias and the layer that turns a style into scales."""
         channels = maps_shape[-1]
-        scaled = keras.initializers.VarianceScaling(1.0, "fan_in")
+        scaled = partial(keras.initializers.VarianceScaling, 1.0, "fan_in")  # one each, or both would draw alike
         shape = (self.kernel_size, self.kernel_size, channels, self.filters)
-        self.kernel = self.add_weight(shape=shape, initializer=scaled, name="kernel")
+        self.kernel = self.add_weight(shape=shape, initializer=scaled(), name="kernel")
         self.bias = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias")
-        self.scales = layers.Dense(channels, kernel_initializer=scaled, bias_initializer="ones", name="scales")
+        self.scales = layers.Dense(channels, kernel_initializer=scaled(), bias_initializer="ones", name="scales")
         self.scales.build(style_shape)
 
     def call(self, maps: Any, style: Any) -> Any:

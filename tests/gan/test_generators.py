@@ -44,6 +44,20 @@ def test_images_lie_in_the_range_and_depend_on_the_class(name: str, entrance: st
     assert np.abs(images[0] - images[2]).max() > 1e-7
 
 
+@pytest.mark.parametrize("name", GENERATORS)
+def test_initial_weights_follow_from_the_seed_and_no_layer_repeats_another(name: str) -> None:
+    def drawn(seed: int) -> list[np.ndarray]:
+        keras.utils.set_random_seed(seed)
+        made = build_generator(name, latent("perlin"), size=64, width=4)
+        return [np.asarray(weight).ravel()[:16] for weight in made.get_weights() if np.std(weight)]
+
+    first, again, other = drawn(0), drawn(0), drawn(1)
+    np.testing.assert_array_equal(first, again)
+    standardised = np.array([(values - values.mean()) / values.std() for values in [*first, *other]])
+    alike = np.abs(standardised @ standardised.T / 16) - np.eye(len(standardised))
+    assert alike.max() < 0.95
+
+
 @pytest.mark.parametrize(("name", "entrance"), FITTING)
 def test_the_gradient_reaches_every_variable(name: str, entrance: str) -> None:
     import tensorflow as tf
