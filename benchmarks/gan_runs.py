@@ -7,7 +7,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ from gan.scores.extractors import score_name
 from gan.training import Score, train_gan
 from models.fit import predict_logits
 from pipelines.gan_judge import open_extractor
+from pipelines.intervals import t_interval
 
 if TYPE_CHECKING:
     from gan.scores.extractors import Extractor
@@ -43,7 +44,8 @@ class Course:
     """A training that is over.
 
     Attributes:
-        generator: The averaged one, of the last step; of the last report if the training stopped early.
+        generator: The averaged one, of the best report if there is an objective, else of the last step; of the last
+            report if the training stopped early.
         records: As in `gan.training.TrainedGan`.
         reports: As there.
         stopped: Why it stopped before its last step; empty if it did not.
@@ -73,6 +75,8 @@ class Unit:
         seed: Of all that is random.
         report_every: Steps from one checkpoint to the next.
         given: What inputs that are images are made of, like `images`; None: the real images themselves.
+        judged_by: All that decides the scores in its course, such as `Jury.about`; empty where there are none.
+        objective: The score that is least in the generator that is kept; empty: the last one is.
     """
 
     name: str
@@ -83,19 +87,22 @@ class Unit:
     seed: int = 0
     report_every: int = 500
     given: Images | None = None
+    judged_by: Mapping[str, Any] = field(default_factory=dict)
+    objective: str = ""
 
     def folder(self, work: Path) -> Path:
         """Where it is kept."""
-        about = {**asdict(self.recipe), "classes": self.classes, "seed": self.seed, "every": self.report_every}
-        digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
-        digest.update(np.ascontiguousarray(self.images).data)
-        digest.update(np.ascontiguousarray(self.labels, np.int64).data)
-        if self.given is not None:
-            digest.update(np.ascontiguousarray(self.given).data)
-        return work / f"{self.name}-{digest.hexdigest()[:10]}"
+        about = {"classes": self.classes, "seed": self.seed, "every": self.report_every, "objective": self.objective}
+        arrays = [self.images, self.labels.astype(np.int64), *([] if self.given is None else [self.given])]
+        return work / f"{self.name}-{digest({**asdict(self.recipe), **about}, dict(self.judged_by), *arrays)}"
 
     def run(self, work: Path, score: Score | None = None) -> Course:
-        """Train, or go on with a training that was interrupted, or read one that is done."""
+        """Train, or go on with a training that was interrupted, or read one that is done.
+
+        Args:
+            work: Where it is kept.
+            score: Takes the scores that `judged_by` is about.
+        """
         folder = self.folder(work)
         if not (folder / COURSE).exists():
             click.echo(f"{self.name}: {self.recipe.steps} steps")
@@ -126,6 +133,7 @@ class Unit:
                 seed=self.seed,
                 report_every=self.report_every,
                 score=score,
+                objective=self.objective,
                 checkpoint=folder / CHECKPOINT,
                 on_report=keep,
                 given=self.given,
@@ -134,6 +142,15 @@ class Unit:
             return [*map(_record, reports), _not_finite(str(error))], reports, str(error)
         _save(trained.generator, folder / GENERATOR)
         return trained.records, trained.reports, ""
+
+
+def digest(*parts: Any) -> str:
+    """Ten digits that tell apart what is kept on disk: of arrays, and of what JSON has."""
+    found = hashlib.sha256()
+    for part in parts:
+        array = isinstance(part, np.ndarray)
+        found.update(np.ascontiguousarray(part).data if array else json.dumps(part, sort_keys=True).encode())
+    return found.hexdigest()[:10]
 
 
 def _save(model: keras.Model, path: Path) -> None:
@@ -145,7 +162,7 @@ def _save(model: keras.Model, path: Path) -> None:
 
 def _record(report: Mapping[str, float]) -> Record:
     """The means of a report: all that is left of the records of a training that stopped."""
-    _, *names = (field.name for field in fields(Record))
+    _, *names = (each.name for each in fields(Record))
     return Record(int(report["step"]), *(report[name] for name in names))
 
 
@@ -195,24 +212,68 @@ class Jury:
     def about(self) -> dict[str, Any]:
         """What decides the scores."""
         extractor = self.extractor
-        return {"extractor": extractor.name, "dimension": extractor.dimension, "hash": extractor.hash, "k": NEIGHBOURS}
+        about = {"extractor": extractor.name, "dimension": extractor.dimension, "hash": extractor.hash, "k": NEIGHBOURS}
+        return about | {"classifier_hash": weights_hash(self.classifier)}
 
 
 def open_jury(extractor: str, classifier: Path, train: Signs) -> Jury:
-    """Open both networks; the extractor as `pipelines.gan --extractor` does."""
-    return Jury(open_extractor(extractor, train), keras.saving.load_model(classifier, compile=False))
+    """Open both networks; the extractor as `pipelines.gan --extractor` does.
+
+    Raises:
+        click.BadParameter: there is no such classifier, or it is the extractor.
+        InputError: there is no such extractor.
+    """
+    if not classifier.is_file():
+        raise click.BadParameter(f"--classifier {classifier}: there is no such file; give a .keras classifier")
+    jury = Jury(open_extractor(extractor, train), keras.saving.load_model(classifier, compile=False))
+    if jury.extractor.hash == weights_hash(jury.classifier):
+        raise click.BadParameter(
+            f"--classifier {classifier}: it is the extractor {extractor}, whose scores it would only repeat; "
+            "give another network"
+        )
+    return jury
 
 
-def make(unit: Unit, generator: keras.Model, n: int, *, images: Images | None = None) -> Images:
-    """Generate n images with a unit's generator, from these images where it translates images."""
+def weights_hash(model: keras.Model) -> str:
+    """The first 12 digits of the SHA-256 of a network's weights, as `Extractor.hash`."""
+    found = hashlib.sha256()
+    for array in model.get_weights():
+        found.update(repr(array.shape).encode())
+        found.update(np.ascontiguousarray(array, np.float32).tobytes())
+    return found.hexdigest()[:12]
+
+
+def make(
+    unit: Unit,
+    generator: keras.Model,
+    n: int,
+    *,
+    images: Images | None = None,
+    labels: NDArray[np.int64] | None = None,
+) -> Images:
+    """Generate n images with a unit's generator, from these images where it translates, of these classes (n,)."""
     source = unit.recipe.source
     given = images if source.kind == "image" else None
-    return generate(generator, source, n=n, random=drawn(unit.seed), images=given)
+    return generate(generator, source, labels, n=n, random=drawn(unit.seed), images=given)
 
 
 def drawn(seed: int) -> np.random.Generator:
     """Draws the latents of samples; those of training are of (seed, step)."""
     return np.random.default_rng((seed, 0, 1))
+
+
+def interval(values: Sequence[float], digits: int = 4) -> dict[str, Any]:
+    """Mean over seeds, Student's t interval of the mean, and each seed's value, for a result file."""
+    mean, low, high = t_interval(values)
+    return {**rounded({"mean": mean, "low": low, "high": high}, digits), "seeds": [round(v, digits) for v in values]}
+
+
+def intervals(rows: Sequence[Mapping[str, Any]], digits: int = 4) -> dict[str, Any]:
+    """One row of the rows of all seeds: the `interval` of what is a float in them, else what the first one has."""
+    return {
+        name: interval([float(row[name]) for row in rows], digits) if isinstance(value, float) else value
+        for name, value in rows[0].items()
+    }
 
 
 def of_classes(dataset: SignDataset, split: str, labels: Sequence[int]) -> Signs:
@@ -234,7 +295,7 @@ def markdown(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], digi
 
     Args:
         rows: Values by key; what is missing or None is left empty.
-        columns: The heading of each key.
+        columns: The heading of each key; an `interval` is shown as mean [low, high].
         digits: After the point, of all that is not whole.
     """
     lines = [f"| {' | '.join(columns.values())} |", f"|---|{'---:|' * (len(columns) - 1)}"]
@@ -245,27 +306,47 @@ def markdown(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], digi
 def _cell(value: Any, digits: int) -> str:
     if value is None:
         return ""
+    if isinstance(value, Mapping):
+        ends = "" if value["low"] is None else f" [{value['low']:.{digits}f}, {value['high']:.{digits}f}]"
+        return _cell(value["mean"], digits) + ends
     return f"{value:.{digits}f}" if isinstance(value, float) else str(value)
 
 
-def options(*, steps: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """The options that the experiments share.
+Command = Callable[..., None]
+JUDGED = (
+    click.option("--data", default="../shared/gtsrb", show_default=True, help="A prepared folder or any source."),
+    click.option("--extractor", required=True, help="What scores: a .keras classifier, or NAME:WEIGHTS."),
+    click.option("--classifier", required=True, type=Path, help="What names the samples: another classifier."),
+)
+
+
+def options(*, steps: int, seeds: int) -> Callable[[Command], Command]:
+    """The options of the experiments that compare trainings of an equal number of steps.
 
     Args:
         steps: Of each training, by default.
+        seeds: By default.
     """
-    shared = (
-        click.option("--data", default="../shared/gtsrb", show_default=True, help="A prepared folder or any source."),
-        click.option("--extractor", required=True, help="What scores: a .keras classifier, or NAME:WEIGHTS."),
-        click.option("--classifier", required=True, type=Path, help="What names the samples: another classifier."),
+    budget = (
         click.option("--steps", default=steps, show_default=True, help="Of each training."),
         click.option("--width", default=32, show_default=True, help="Of both networks."),
         click.option("--batch-size", default=64, show_default=True, help="Images a step."),
-        click.option("--seed", default=0, show_default=True, help="Of all that is random."),
+        seeds_option(seeds),
     )
+    return together(*JUDGED, *budget)
 
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        for option in reversed(shared):
+
+def seeds_option(seeds: int) -> Callable[[Command], Command]:
+    """How many trainings there are of each kind."""
+    text = "Trainings of each kind, of seeds 0, 1, ...; a later start with more trains only these."
+    return click.option("--seeds", type=click.IntRange(1), default=seeds, show_default=True, help=text)
+
+
+def together(*several: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Several options of click as one decorator."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(several):
             command = option(command)
         return command
 

@@ -1,9 +1,22 @@
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from benchmarks.gan_failures import PANELS, PROVOCATIONS, Outcome, extremes, failures_figure, limits, rows_of, targets
+from benchmarks.gan_failures import (
+    PANELS,
+    PROVOCATIONS,
+    Outcome,
+    Watch,
+    extremes,
+    failures_figure,
+    limits,
+    rows_of,
+    targets,
+)
 from benchmarks.gan_failures import words as said
-from benchmarks.gan_runs import Course
+from benchmarks.gan_runs import Course, Unit
 from gan.health import FAILURES, Record, Samples
 from gan.recipes import GAN_RECIPES
 
@@ -48,12 +61,14 @@ def test_both_trainings_are_recipes_that_differ(provocation):
 
 @pytest.mark.parametrize("failure", FAILURES)
 def test_the_table_has_the_number_that_broke_the_rule(failure):
-    provoked, cured = rows_of(failure, (FAILED[failure], HEALTHY))
+    provoked, cured = rows_of(failure, [(FAILED[failure], HEALTHY), (HEALTHY, HEALTHY)])
     assert (provoked["provoked"], cured["provoked"]) == (True, False)
-    assert failure in provoked["detected"]
-    assert cured["detected"] == {}
+    assert (provoked["times"], cured["times"]) == ("1 of 2", "0 of 2")
+    assert failure in provoked["seeds"][0]["detected"]
+    assert provoked["seeds"][1]["detected"] == cured["seeds"][0]["detected"] == {}
+    assert failure.replace("_", " ") in provoked["found"]
     number, limit = BOUNDED[failure], limits()[BOUNDED[failure]]
-    broken, kept = provoked["numbers"][number] - limit, cured["numbers"][number] - limit
+    broken, kept = (row["seeds"][0]["numbers"][number] - limit for row in (provoked, cured))
     assert broken * kept < 0
 
 
@@ -64,9 +79,22 @@ def test_numbers_have_limits_and_one_class_no_entropy():
 
 
 def test_targets_are_met_by_failures_that_are_found_and_cured_alone():
-    good = targets({failure: (FAILED[failure], HEALTHY) for failure in FAILURES})
+    good = targets({failure: [(FAILED[failure], HEALTHY)] * 2 for failure in FAILURES})
     assert all(target.met for target in good)
-    assert not any(target.met for target in targets({"diverged": (HEALTHY, FAILED["diverged"])}))
+    assert not any(target.met for target in targets({"diverged": [(HEALTHY, FAILED["diverged"])]}))
+    once = targets({"diverged": [(FAILED["diverged"], HEALTHY), (HEALTHY, HEALTHY)]})
+    assert [(target.measured, target.met) for target in once] == [(0.5, False), (0, True)]
+
+
+def test_another_judge_or_other_real_signs_are_other_trainings(monkeypatch):
+    ran = []
+    monkeypatch.setattr(Unit, "run", lambda unit, work, score: ran.append(unit) or Course(None, [], []))
+    monkeypatch.setattr("benchmarks.gan_failures.make", lambda *given: IMAGES)
+    trained = Unit("x", GAN_RECIPES["dcgan"], IMAGES, np.zeros(12, np.int64), classes=1)
+    for about, real in (({"hash": "a"}, 0.0), ({"hash": "b"}, 0.0), ({"hash": "a"}, 1.0)):
+        jury = SimpleNamespace(about=lambda about=about: about)
+        Watch(jury, np.full((4, 2), real, np.float32), (14,), 16).outcome(trained, "said", Path("work"))
+    assert len({unit.folder(Path("work")) for unit in ran}) == 3
 
 
 def test_words_name_the_step():

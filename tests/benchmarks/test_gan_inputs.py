@@ -1,7 +1,10 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from benchmarks.gan_inputs import SHOWN, path, recipe, shown
+from benchmarks.gan_inputs import LATENT, LOSS, SHOWN, finding, path, recipe, report, shown, units
+from benchmarks.gan_runs import Jury, intervals
 from gan.latents import LATENTS
 from gan.losses import LOSSES
 
@@ -35,3 +38,28 @@ def test_a_sketch_is_shown_in_grey_and_a_map_between_two_deviations():
     assert shown(np.full((2, 4, 4, 1), -1, np.float32)).tolist() == np.zeros((2, 4, 4, 3)).tolist()
     field = np.array([-3.0, 0.0, 2.0, 3.0], np.float32).reshape(1, 2, 2, 1)
     assert shown(field)[0, ..., 0].tolist() == [[0, 128], [255, 255]]
+
+
+JURY = Jury(SimpleNamespace(name="cnn", dimension=64), None)
+
+
+def test_a_seed_has_each_latent_and_each_loss_once_and_pictograms_are_drawn():
+    images = np.zeros((3, 32, 32, 3), np.uint8)
+    drawn = np.ones_like(images)
+    found = units((images, np.zeros(3, np.int64), 43), drawn, 7, steps=10, width=8, batch_size=4)
+    assert set(found) == {*((latent, LOSS) for latent in LATENTS), *((LATENT, loss) for loss in LOSSES)}
+    assert [key for key, unit in found.items() if unit.given is drawn] == [("pictogram", LOSS)]
+    assert {unit.seed for unit in found.values()} == {7}
+
+
+def test_the_finding_names_what_cannot_be_told_from_the_nearest():
+    def row(name, *distances, spread=0.01):
+        return intervals([{"name": name, "kd_cnn": distance, "kd_spread_cnn": spread} for distance in distances])
+
+    seeds = [row("far", 3.0, 3.1, 3.2), row("near", 1.0, 1.1, 1.2), row("nearly", 1.1, 1.2, 1.3)]
+    said = finding("inputs", seeds, JURY)
+    assert "Of the inputs, near (1.1) comes nearest" in said
+    assert "far (3.1) stays furthest away. Not told from the nearest: nearly." in said
+    assert finding("losses", [row("near", 1.0), row("far", 1.1)], JURY).endswith("nearest: none.")
+    assert finding("losses", [row("near", 1.0), row("far", 1.02)], JURY).endswith("nearest: far.")
+    assert "### Inputs" in report({"inputs": seeds}, [row("real", 0.0)], JURY)

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import click
 import numpy as np
 import pandas as pd
@@ -5,6 +7,7 @@ import pytest
 
 from benchmarks.gan_noisy_data import Disturbance, Sets, band, findings, levels, noise_power, spectrum
 from noise import apply
+from pipelines.intervals import t_interval
 
 CLEAN = np.full((40, 32, 32, 3), 120, np.uint8)
 CLEAN[:, 8:24, 8:24] = 200
@@ -40,12 +43,34 @@ def test_levels_are_those_of_the_file_and_one_that_was_not_reached_is_an_error()
         levels(thresholds, ["shadow"])
 
 
-def test_findings_say_what_the_rows_say():
-    clean = {"noise": "clean", "criterion": None, "called": 0.97}
-    noisy = {"noise": "black_rows", "criterion": "fails", "level": 0.2973, "called": 0.9, "learned_called": 0.5}
-    noisy |= {"to_clean": 0.1, "to_noisy": 0.4, "reproduced": 0.2}
+def over_seeds(*values):
+    mean, low, high = t_interval(values)
+    return {"mean": mean, "low": None if np.isnan(low) else low, "high": None if np.isnan(high) else high}
+
+
+def test_findings_say_what_holds_in_the_whole_interval():
+    clean = {"noise": "clean", "criterion": None, "called": over_seeds(0.97)}
+    noisy = {"noise": "black_rows", "criterion": "fails", "level": "0.297", "learned_called": over_seeds(0.5, 0.5)}
+    noisy |= {"called": over_seeds(0.9, 0.9), "called_more": over_seeds(0.4, 0.4)}
+    noisy |= {"nearer_to_noisy": over_seeds(-0.3, -0.31), "reproduced": over_seeds(0.2, 0.2)}
     said = findings([clean, noisy])
     assert "97% of the samples of the GAN of clean signs" in said
     assert "black rows of 0.297" in said
-    assert "removes the noise (20% of its power); samples are nearer to clean signs, and 90%" in said
-    assert "reproduces the noise" in findings([noisy | {"reproduced": 0.9}])
+    assert "removes the noise (20% [20%, 20%] of its power); samples are nearer to clean signs" in said
+    assert "90% [90%, 90%] of them are called by their class" in said
+    assert "what tells the class is still in noisy signs" in said
+    assert "reproduces the noise" in findings([noisy | {"reproduced": over_seeds(0.9)}])
+    assert "reproduces a part" in findings([noisy | {"reproduced": over_seeds(0.5, 0.51)}])
+    unsure = noisy | {"reproduced": over_seeds(0.1, 0.9), "nearer_to_noisy": over_seeds(-1.0, 1.0)}
+    said = findings([unsure | {"called_more": over_seeds(-0.1, 0.1)}])
+    assert "does not show, with these seeds" in said
+    assert "as near to clean signs as to noisy ones" in said
+    assert said.endswith("of what it learned.")
+
+
+def test_seeds_draw_other_noise_and_clean_signs_have_none():
+    signs = SimpleNamespace(image=CLEAN, image_id=np.array(ROWS))
+    noisy = Disturbance("gaussian", "fails", 0.1)
+    assert np.array_equal(noisy.of(signs, 1), noisy.of(signs, 1))
+    assert not np.array_equal(noisy.of(signs, 1), noisy.of(signs, 2))
+    assert np.array_equal(Disturbance().of(signs, 1), CLEAN)

@@ -1,10 +1,12 @@
 from dataclasses import replace
 
+import click
+import keras
 import numpy as np
 import pytest
 
 from benchmarks import gan_runs
-from benchmarks.gan_runs import Unit, make, markdown, rounded
+from benchmarks.gan_runs import Unit, intervals, make, markdown, open_jury, rounded
 from gan.recipes import GanRecipe
 from gan.training import train_gan
 
@@ -48,9 +50,70 @@ def test_a_training_that_was_interrupted_goes_on_to_the_same_generator(tmp_path,
     assert np.array_equal(make(UNIT, course.generator, 3), make(UNIT, whole.generator, 3))
 
 
-def test_another_recipe_seed_or_image_is_another_training(tmp_path):
-    others = replace(UNIT, recipe=RECIPE.updated(steps=5)), replace(UNIT, seed=1), replace(UNIT, images=IMAGES[::-1])
-    assert len({unit.folder(tmp_path) for unit in (UNIT, *others)}) == 4
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"recipe": RECIPE.updated(steps=5)},
+        {"seed": 1},
+        {"images": IMAGES[::-1]},
+        {"labels": np.arange(12) % 2},
+        {"given": IMAGES},
+        {"objective": "kd"},
+        {"judged_by": {"hash": "a", "real": "b"}},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_what_differs_is_another_training(changes, tmp_path):
+    assert replace(UNIT, **changes).folder(tmp_path) != UNIT.folder(tmp_path)
+
+
+def test_scores_in_the_course_are_not_those_of_another_judge(tmp_path, trainings):
+    first, other = replace(UNIT, judged_by={"hash": "a"}), replace(UNIT, judged_by={"hash": "b"})
+    assert first.run(tmp_path, lambda _: {"score": 1.0}).reports[0]["score"] == 1
+    assert other.run(tmp_path, lambda _: {"score": 2.0}).reports[0]["score"] == 2
+    assert len(trainings) == 2
+
+
+def test_the_best_generator_is_kept_where_there_is_an_objective(tmp_path):
+    scores = iter([1.0, 2.0])
+    best = replace(UNIT, objective="kd").run(tmp_path, lambda _: {"kd": next(scores)})
+    last = UNIT.run(tmp_path)
+    early = replace(UNIT, recipe=RECIPE.updated(steps=2)).run(tmp_path)
+    assert np.array_equal(make(UNIT, best.generator, 3), make(UNIT, early.generator, 3))
+    assert not np.array_equal(make(UNIT, best.generator, 3), make(UNIT, last.generator, 3))
+
+
+def test_a_network_is_no_judge_of_its_own_scores(tmp_path):
+    def classifier(name, seed):
+        keras.utils.set_random_seed(seed)
+        images = keras.Input((16, 16, 3))
+        model = keras.Model(images, keras.layers.Dense(3)(keras.layers.GlobalAveragePooling2D()(images)))
+        model.save(tmp_path / name)
+        return tmp_path / name
+
+    one, other = classifier("one.keras", 0), classifier("other.keras", 1)
+    about = open_jury(str(one), other, None).about()
+    assert about["hash"] != about["classifier_hash"]
+    assert about != open_jury(str(one), classifier("third.keras", 2), None).about()
+    with pytest.raises(click.BadParameter, match=r"one\.keras: it is the extractor"):
+        open_jury(str(one), one, None)
+    with pytest.raises(click.BadParameter, match=r"none\.keras: there is no such file"):
+        open_jury(str(one), tmp_path / "none.keras", None)
+
+
+def test_intervals_are_of_numbers_and_leave_names_as_they_are():
+    rows = [{"name": "a", "score": 1.0, "level": 2}, {"name": "a", "score": 3.0, "level": 2}]
+    found = intervals(rows)
+    assert (found["name"], found["level"]) == ("a", 2)
+    assert found["score"] == {
+        "mean": 2.0,
+        "low": pytest.approx(-10.7062),
+        "high": pytest.approx(14.7062),
+        "seeds": [1, 3],
+    }
+    assert intervals(rows[:1])["score"] == {"mean": 1.0, "low": None, "high": None, "seeds": [1.0]}
+    shown = markdown([found, intervals(rows[:1])], {"name": "", "score": "score"}, digits=1)
+    assert shown.splitlines()[2:] == ["| a | 2.0 [-10.7, 14.7] |", "| a | 1.0 |"]
 
 
 def test_a_training_that_diverges_is_kept_up_to_there(tmp_path, monkeypatch):
