@@ -23,8 +23,8 @@ setup: .venv/ready ## make the virtual environment in .venv with all pinned pack
 demo: setup ## the whole way on rendered signs: train, disturb, find thresholds (minutes, no download)
 	. $(BIN)/activate && mlflow run . --env-manager local --experiment-name sign-to-noise
 
-test: setup ## run all tests
-	$(BIN)/python -m pytest
+test: setup ## run all tests, a file at a time on each of up to 4 cores
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 lint: setup ## check style, types and layering
 	$(BIN)/ruff check .

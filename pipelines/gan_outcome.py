@@ -20,7 +20,6 @@ from pipelines.reports.figures import save_png, write_whole
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import keras
     import pandas as pd
     from numpy.typing import NDArray
 
