@@ -9,6 +9,7 @@ from benchmarks import gan_runs
 from benchmarks.gan_runs import Unit, intervals, make, markdown, open_jury, rounded
 from gan.recipes import GanRecipe
 from gan.training import train_gan
+from pipelines.signs import Signs
 
 RECIPE = GanRecipe(width=4, discriminator_width=4, batch_size=4, steps=4)
 IMAGES = np.random.default_rng(0).integers(0, 256, (12, 16, 16, 3), np.uint8)
@@ -91,14 +92,16 @@ def test_a_network_is_no_judge_of_its_own_scores(tmp_path):
         model.save(tmp_path / name)
         return tmp_path / name
 
+    names = np.array(["a", "b"])
+    train = Signs(names, np.arange(2), names, np.zeros((2, 16, 16, 3), np.uint8))
     one, other = classifier("one.keras", 0), classifier("other.keras", 1)
-    about = open_jury(str(one), other, None).about()
+    about = open_jury(str(one), other, train).about()
     assert about["hash"] != about["classifier_hash"]
-    assert about != open_jury(str(one), classifier("third.keras", 2), None).about()
+    assert about != open_jury(str(one), classifier("third.keras", 2), train).about()
     with pytest.raises(click.BadParameter, match=r"one\.keras: it is the extractor"):
-        open_jury(str(one), one, None)
+        open_jury(str(one), one, train)
     with pytest.raises(click.BadParameter, match=r"none\.keras: there is no such file"):
-        open_jury(str(one), tmp_path / "none.keras", None)
+        open_jury(str(one), tmp_path / "none.keras", train)
 
 
 def test_intervals_are_of_numbers_and_leave_names_as_they_are():
@@ -118,7 +121,7 @@ def test_intervals_are_of_numbers_and_leave_names_as_they_are():
 
 def test_a_training_that_diverges_is_kept_up_to_there(tmp_path, monkeypatch):
     def diverges(recipe, images, labels, *, on_report, **named):
-        on_report(dict.fromkeys(gan_runs.Record.__dataclass_fields__, 0.5) | {"step": 2.0, "seconds": 1.0}, None)
+        on_report(dict.fromkeys(gan_runs.Record.__dataclass_fields__, 0.5) | {"step": 2.0, "seconds": 1.0}, train)
         raise FloatingPointError("the generator of the loss is not finite at step 3: try lower learning rates")
 
     monkeypatch.setattr(gan_runs, "train_gan", diverges)
