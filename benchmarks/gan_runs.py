@@ -77,6 +77,7 @@ class Unit:
         given: What inputs that are images are made of, like `images`; None: the real images themselves.
         judged_by: All that decides the scores in its course, such as `Jury.about`; empty where there are none.
         objective: The score that is least in the generator that is kept; empty: the last one is.
+        beside: Numbers of reports, from 1, whose generators are kept beside it.
     """
 
     name: str
@@ -89,10 +90,12 @@ class Unit:
     given: Images | None = None
     judged_by: Mapping[str, Any] = field(default_factory=dict)
     objective: str = ""
+    beside: tuple[int, ...] = ()
 
     def folder(self, work: Path) -> Path:
         """Where it is kept."""
         about = {"classes": self.classes, "seed": self.seed, "every": self.report_every, "objective": self.objective}
+        about["beside"] = self.beside
         arrays = [self.images, self.labels.astype(np.int64), *([] if self.given is None else [self.given])]
         return work / f"{self.name}-{digest({**asdict(self.recipe), **about}, dict(self.judged_by), *arrays)}"
 
@@ -113,6 +116,14 @@ class Unit:
         generator = keras.saving.load_model(folder / GENERATOR, compile=False)
         return Course(generator, [Record(**record) for record in found["records"]], found["reports"], found["stopped"])
 
+    def at(self, work: Path, report: int) -> keras.Model:
+        """The generator of a report, of `beside`, of a training that is over."""
+        return keras.saving.load_model(self._beside(self.folder(work), report), compile=False)
+
+    @staticmethod
+    def _beside(folder: Path, report: int) -> Path:
+        return folder / f"report-{report:03d}.keras"
+
     def _train(self, folder: Path, score: Score | None) -> tuple[list[Record], list[dict[str, float]], str]:
         reports: list[dict[str, float]] = []
 
@@ -120,6 +131,8 @@ class Unit:
             reports.append(numbers)
             if generator is not None:
                 _save(generator, folder / GENERATOR)
+                if len(reports) in self.beside:
+                    _save(generator, self._beside(folder, len(reports)))
 
         if not (folder / CHECKPOINT).exists():
             keras.utils.set_random_seed(self.seed)

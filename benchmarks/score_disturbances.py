@@ -7,9 +7,11 @@ splits: their mean is the floor, their deviation the noise of the score), and un
 pepper, with classes dropped, with copies instead of images, with a few samples of pure noise among them (after the
 disturbances of Heusel et al. 2017, appendix A1). A score sees a disturbance if it gets worse by more than 6 of its own
 deviations. Two extractors should rank all these sets alike: Kendall's tau between them. So should they those of
-generators, given with --samples NAME=IMAGES.npy (uint8 images, as many as --images).
+generators, given with --samples NAME=IMAGES.npy (uint8 images, as many as --images, of classes as frequent as in the
+test set): `python -m benchmarks.gan_quality` leaves those of four.
 
-Rows are kept in --rows as they are made; a second start goes on there. Writes results/score_disturbances.json and .png.
+Rows are kept in --rows as they are made; a second start goes on there. Writes results/score_disturbances.json, .md and
+.png.
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ from scipy.stats import kendalltau
 
 import models.layers  # noqa: F401 - layers that a classifier may have
 import noise
-from benchmarks.record import RESULTS, Target, write_result
+from benchmarks.gan_runs import digest, markdown
+from benchmarks.record import RESULTS, Target, write_result, write_whole
 from benchmarks.sample import source
 from gan.scores.extractors import Extractor, load_extractor
 from gan.scores.report import Protocol, score_features
@@ -43,6 +46,12 @@ WORSE = {"fd": 1, "fd_infinity": 1, "kd": 1, "is": -1, "precision": -1, "recall"
 """Scores, and the sign of a change for the worse."""
 SEEN = 6.0
 """Deviations of the undisturbed score by which a score must get worse to have seen a disturbance."""
+SET_WIDE = ("gaussian", "gaussian_blur", "salt_pepper", "dropped_classes")
+"""Disturbances that change the whole distribution: Frechet and kernel distance must see them."""
+SHARP = (("precision", "gaussian"), ("recall", "dropped_classes"), ("coverage", "dropped_classes"))
+"""What the scores of neighbours are for."""
+BLIND = (("precision", "dropped_classes"), ("recall", "few_bad"))
+"""What they cannot see: samples of half the classes are still like real ones, and a few bad ones hide none of these."""
 CLEAN = "none"
 GENERATOR = "generator"
 PACKAGES = ("tensorflow", "keras", "numpy", "scipy")
@@ -117,7 +126,7 @@ DISTURBANCES: dict[str, tuple[str, tuple[float, ...], Disturb]] = {
     "gaussian": ("Gaussian noise", (0.05, 0.1, 0.2, 0.5), _noise("gaussian")),
     "gaussian_blur": ("Gaussian blur", (0.05, 0.1, 0.2, 0.5), _noise("gaussian_blur")),
     "salt_pepper": ("salt and pepper", (0.02, 0.05, 0.1, 0.3), _noise("salt_pepper")),
-    "dropped_classes": ("classes dropped", (0.1, 0.25, 0.5, 0.75), drop_classes),
+    "dropped_classes": ("classes dropped", (0.1, 0.25, 0.5), drop_classes),
     "duplicates": ("copies of others", (0.5, 0.8, 0.9, 0.98), duplicate),
     "few_bad": ("pure noise", (0.005, 0.01, 0.02, 0.05), spoil_few),
 }
@@ -136,20 +145,41 @@ def make_pair(given: Split, name: str, level: float, generators: Mapping[str, Im
     if name == CLEAN:
         return given.reference, given.fake
     if name.startswith(GENERATOR):
-        return given.reference, generators[name.removeprefix(f"{GENERATOR} ")]
+        return given.reference, generators[_generator(name)]
     return given.reference, DISTURBANCES[name][2](given, level, np.random.default_rng(1))
 
 
+def _generator(name: str) -> str:
+    return name.removeprefix(f"{GENERATOR} ")
+
+
 def score_rows(
-    extractor: Extractor, signs: Signs, count: int, repeats: int, generators: Mapping[str, Images], done: Path
+    extractor: Extractor,
+    signs: Signs,
+    data: str,
+    count: int,
+    repeats: int,
+    generators: Mapping[str, Images],
+    done: Path,
 ) -> list[Row]:
-    """The scores of every set by an extractor; those in the file are not made again."""
+    """The scores of every set by an extractor; those in the file, of the same data, are not made again.
+
+    Args:
+        extractor: Sees the images.
+        signs: Real ones.
+        data: The digest of their data set.
+        count: Images in a set.
+        repeats: Undisturbed sets.
+        generators: Samples by name.
+        done: The file.
+    """
     protocol = Protocol(subsets=0, subset_size=2, splits=1)
     known = {_key(row): row for row in _read(done)}
     rows = []
     for name, level, seed in plan(repeats, generators):
-        row: Row = {"extractor": extractor.name, "hash": extractor.hash, "images": count}
+        row: Row = {"extractor": extractor.name, "hash": extractor.hash, "data": data, "images": count}
         row |= {"disturbance": name, "level": level, "seed": seed}
+        row["samples"] = digest(generators[_generator(name)]) if name.startswith(GENERATOR) else ""
         if _key(row) not in known:
             real, fake = map(extractor.features, make_pair(split(signs, count, seed), name, level, generators))
             logits = extractor.logits(fake) if extractor.head is not None else None
@@ -163,7 +193,7 @@ def score_rows(
 
 
 def _key(row: Row) -> tuple[Any, ...]:
-    return tuple(row[name] for name in ("hash", "images", "disturbance", "level", "seed"))
+    return tuple(row.get(name) for name in ("hash", "data", "images", "disturbance", "level", "seed", "samples"))
 
 
 def _brief(scores: Mapping[str, float]) -> str:
@@ -209,6 +239,28 @@ def first_seen(worse: Mapping[str, Mapping[str, Sequence[float]]]) -> dict[str, 
     return found
 
 
+def table(worse: Mapping[str, Mapping[str, Sequence[float]]]) -> list[Row]:
+    """A row a score: the level from which on it sees each disturbance, or that it is blind to it."""
+    return [
+        {"score": score.replace("_", " ")}
+        | {name: "blind" if level is None else f"from {level:g}" for name, level in by_name.items()}
+        for score, by_name in first_seen(worse).items()
+    ]
+
+
+def expected(extractor: str, worse: Mapping[str, Mapping[str, Sequence[float]]]) -> list[Target]:
+    """What each score is known to see, and not to see, in deviations of the undisturbed one at the worst level."""
+    bounds = [(score, name, {"at_least": SEEN}) for score in ("fd", "kd") for name in DISTURBANCES if name in SET_WIDE]
+    bounds += [(score, name, {"at_most": SEEN}) for score, name in BLIND]
+    bounds += [(score, name, {"at_least": SEEN}) for score, name in SHARP]
+    return [
+        Target(
+            f"{extractor}: {score} under {DISTURBANCES[name][0]}, deviations worse", max(worse[score][name]), **bound
+        )
+        for score, name, bound in bounds
+    ]
+
+
 def agreement(rows: Mapping[str, Sequence[Row]], kinds: Callable[[str], bool]) -> dict[str, float]:
     """Score by score, Kendall's tau between two extractors' rankings of the sets of these kinds."""
     first, second = ([row["scores"] for row in each if kinds(row["disturbance"])] for each in rows.values())
@@ -217,6 +269,12 @@ def agreement(rows: Mapping[str, Sequence[Row]], kinds: Callable[[str], bool]) -
         score: round(float(kendalltau([a[score] for a in first], [b[score] for b in second]).statistic), 3)
         for score in shared
     }
+
+
+def report(extractor: str, worse: Mapping[str, Mapping[str, Sequence[float]]]) -> str:
+    """The table of an extractor: which score sees which disturbance."""
+    columns = {"score": ""} | {name: words for name, (words, _, _) in DISTURBANCES.items()}
+    return f"### Scores by {extractor}\n\n{markdown(table(worse), columns)}"
 
 
 def draw(rows: Mapping[str, Sequence[Row]], path: Path) -> None:
@@ -275,7 +333,7 @@ def _generators(given: Sequence[str], count: int) -> dict[str, Images]:
 @click.option("--name", default="gtsrb_cnn32", show_default=True, help="Of the classifier, in the names of scores.")
 @click.option("--weights", type=click.Path(path_type=Path), help="Of MobileNetV2, the second extractor.")
 @click.option("--data", default=None, help="By default the real signs beside the repository, else rendered ones.")
-@click.option("--images", default=2000, show_default=True, help="In each set; more than an extractor has dimensions.")
+@click.option("--images", default=1400, show_default=True, help="In each set; more than an extractor has dimensions.")
 @click.option("--repeats", default=5, show_default=True, help="Undisturbed sets.")
 @click.option("--samples", multiple=True, help="NAME=IMAGES.npy of a generator.")
 @click.option("--rows", default=Path("output/score_disturbances.jsonl"), type=click.Path(path_type=Path))
@@ -297,15 +355,18 @@ def main(
     extractors = [load_extractor(name, classifier)]
     extractors += [load_extractor("mobilenet_v2", weights)] if weights else []
     generators = _generators(samples, images)
-    found = {each.name: score_rows(each, test, images, repeats, generators, rows) for each in extractors}
+    found = {each.name: score_rows(each, test, signs.digest, images, repeats, generators, rows) for each in extractors}
+    worse = {name: worsening(each) for name, each in found.items()}
     draw(found, output.with_suffix(".png"))
+    write_whole(output.with_suffix(".md"), "\n".join(report(name, each) for name, each in worse.items()))
     result: dict[str, Any] = {
         "data": signs.name,
+        "digest": signs.digest,
         "images": images,
         "extractors": {each.name: {"dimension": each.dimension, "hash": each.hash} for each in extractors},
-        "seen_from_level": {each: first_seen(worsening(one)) for each, one in found.items()},
+        "seen_from_level": {name: first_seen(each) for name, each in worse.items()},
     }
-    targets = []
+    targets = [target for name, each in worse.items() for target in expected(name, each)]
     if len(found) == 2:
         result["kendall_tau_of_disturbances"] = agreement(found, lambda kind: kind in DISTURBANCES)
         if len(generators) > 1:

@@ -60,6 +60,7 @@ def test_a_training_that_was_interrupted_goes_on_to_the_same_generator(tmp_path,
         {"labels": np.arange(12) % 2},
         {"given": IMAGES},
         {"objective": "kd"},
+        {"beside": (1,)},
         {"judged_by": {"hash": "a", "real": "b"}},
     ],
     ids=lambda changes: next(iter(changes)),
@@ -82,6 +83,13 @@ def test_the_best_generator_is_kept_where_there_is_an_objective(tmp_path):
     early = replace(UNIT, recipe=RECIPE.updated(steps=2)).run(tmp_path)
     assert np.array_equal(make(UNIT, best.generator, 3), make(UNIT, early.generator, 3))
     assert not np.array_equal(make(UNIT, best.generator, 3), make(UNIT, last.generator, 3))
+
+
+def test_generators_of_reports_are_kept_beside_the_last(tmp_path):
+    unit = replace(UNIT, beside=(1,))
+    last, early = unit.run(tmp_path), replace(UNIT, recipe=RECIPE.updated(steps=2)).run(tmp_path)
+    assert np.array_equal(make(unit, unit.at(tmp_path, 1), 3), make(unit, early.generator, 3))
+    assert not np.array_equal(make(unit, last.generator, 3), make(unit, early.generator, 3))
 
 
 def test_a_network_is_no_judge_of_its_own_scores(tmp_path):

@@ -1,0 +1,351 @@
+"""Whether the GANs are good enough: signs of one class after ten minutes, and of all classes after an hour.
+
+    python -m benchmarks.gan_quality --extractor EXTRACTOR.keras --classifier CLASSIFIER.keras
+
+Stop signs by the recipe `dcgan`, and all classes by `conditional`, each with several seeds. The generator that is kept
+has the least kernel distance to validation signs; every number here is against test signs: how often the classifier
+calls a sample by the class that was asked for, and distances and coverage by the features of the extractor. Beside the
+samples stand real training signs (the floor), the generator after the first epoch, and class means with Gaussian
+jitter, whose strength is chosen in their favour. The classification accuracy score is the accuracy on test signs of a
+network that has learned from samples alone; beside it, from as many real signs.
+
+Both networks' trainings and all scores that take long are kept in --work, so that an interrupted run goes on. On two
+cores a seed takes about 10 minutes and an hour, and the accuracy scores some 5 minutes each. Writes
+results/gan_quality.json, .md, .png (all classes) and gan_quality_one_class.png, and samples of four generators for
+`score_disturbances` to --work/samples.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.gan_runs import (
+    JUDGED,
+    Course,
+    Images,
+    Jury,
+    Unit,
+    digest,
+    interval,
+    intervals,
+    make,
+    markdown,
+    of_classes,
+    open_jury,
+    seeds_option,
+    together,
+)
+from benchmarks.record import RESULTS, Target, write_result, write_whole
+from gan.recipes import GAN_RECIPES
+from gan.scores.accuracy import classification_accuracy_score
+from models.fit import Examples, predict_logits
+from models.recipes import RECIPES
+from pipelines.reports.figures import save_png
+from pipelines.reports.gan import samples_figure
+from pipelines.signs import Signs, prepared
+from pipelines.training import train_network
+
+if TYPE_CHECKING:
+    import keras
+
+    from pipelines.signs import SignDataset
+
+CHOOSING, SCORED, ONE_CLASS = 1000, 5000, 1000
+"""Samples by which a generator is chosen, and that are scored: of all classes, of one."""
+EVERY = 250
+"""Steps from one report to the next in the training on one class."""
+BESIDE = (1, 3, 10)
+"""Reports, one an epoch, whose generators `score_disturbances` gets besides the best one."""
+JITTERS = (0.02, 0.05, 0.1, 0.2)
+"""Sigma on the [0, 1] scale of the noise on class means."""
+STUDENT = RECIPES["default"].updated(epochs=8)
+"""The network of the classification accuracy score."""
+COLUMNS, ROWS = 10, 6
+THIRD = 1 / 3
+
+
+@click.command()
+@together(*JUDGED, seeds_option(3))
+@click.option("--class", "label", default=14, show_default=True, help="The one class, by number.")
+@click.option("--class-steps", default=4000, show_default=True, help="Of the training on one class.")
+@click.option("--steps", default=GAN_RECIPES["conditional"].steps, show_default=True, help="Of that on all classes.")
+@click.option("--work", default=Path("output/gan_quality"), show_default=True, type=Path)
+@click.option("--output", default=RESULTS / "gan_quality.json", show_default=True, type=Path)
+def main(
+    data: str,
+    extractor: str,
+    classifier: Path,
+    seeds: int,
+    label: int,
+    class_steps: int,
+    steps: int,
+    work: Path,
+    output: Path,
+) -> None:
+    """Train what is not trained yet, and score it."""
+    dataset = prepared(data)
+    jury = open_jury(extractor, classifier, dataset.read("train"))
+    one = OneClass(dataset, jury, label, class_steps, work)
+    every = AllClasses(dataset, jury, steps, work)
+    found_one = [one.row(seed) for seed in range(seeds)]
+    found_all = [every.rows(seed) for seed in range(seeds)]
+    tables = {
+        "one_class": [intervals(found_one), intervals([one.floor()])],
+        "all_classes": [intervals(of_seeds) for of_seeds in zip(*found_all, strict=True)]
+        + [intervals([every.floor()])],
+    }
+    about = {"data": dataset.name, "digest": dataset.digest, "class": dataset.class_names[label], "seeds": seeds}
+    about |= {"steps": {"one_class": class_steps, "all_classes": steps}, **jury.about()}
+    about |= {"class_accuracy": every.per_class(seeds)}
+    goals = [*one_class_targets(tables["one_class"]), *all_classes_targets(tables["all_classes"], jury)]
+    write_result(output, about | tables, targets=goals, packages=("keras", "tensorflow"))
+    write_whole(output.with_suffix(".md"), report(tables, jury))
+    save_png(one.sheet(), output.with_name(f"{output.stem}_one_class.png"))
+    save_png(every.sheet(), output.with_suffix(".png"))
+    every.leave_samples(work / "samples")
+
+
+@dataclass(frozen=True)
+class OneClass:
+    """The GAN of one class, and all that judges it."""
+
+    dataset: SignDataset
+    jury: Jury
+    label: int
+    steps: int
+    work: Path
+
+    @cached_property
+    def signs(self) -> dict[str, Signs]:
+        """Of this class, by split."""
+        return {split: of_classes(self.dataset, split, [self.label]) for split in ("train", "validation", "test")}
+
+    @cached_property
+    def real(self) -> NDArray[np.float32]:
+        """The extractor's features of test signs."""
+        return self.jury.extractor.features(self.signs["test"].image)
+
+    def course(self, seed: int) -> tuple[Unit, Course]:
+        """The training with a seed."""
+        train, recipe = self.signs["train"], GAN_RECIPES["dcgan"].updated(steps=self.steps)
+        unit = Unit("one-class", recipe, train.image, train.label, len(self.dataset.class_names), seed, EVERY)
+        return learned(unit, self.jury, self.signs["validation"], self.work)
+
+    def row(self, seed: int) -> dict[str, Any]:
+        """Scores of the generator of a seed."""
+        unit, course = self.course(seed)
+        samples = make(unit, course.generator, ONE_CLASS)
+        found = {"name": "generated", **self._scored(samples), "minutes": course.seconds / 60}
+        click.echo(
+            f"seed {seed}: {found['called']:.1%} of the samples are called the class, {found['minutes']:.1f} min"
+        )
+        return found
+
+    def floor(self) -> dict[str, Any]:
+        """Real training signs in the samples' place."""
+        return {"name": "real training signs", **self._scored(some(self.signs["train"], ONE_CLASS).image)}
+
+    def _scored(self, images: Images) -> dict[str, float]:
+        called = float(np.mean(self.jury.called(images) == self.label))
+        return {"called": called, **self.jury.scores(self.real, images)}
+
+    def sheet(self) -> Any:
+        """Samples of the first seed, none of them chosen."""
+        unit, course = self.course(0)
+        title = f"Generated: {self.dataset.class_names[self.label]}"
+        return samples_figure(make(unit, course.generator, COLUMNS * ROWS), (), title, columns=COLUMNS)
+
+
+@dataclass(frozen=True)
+class AllClasses:
+    """The GAN of all classes, and all that judges it."""
+
+    dataset: SignDataset
+    jury: Jury
+    steps: int
+    work: Path
+
+    @cached_property
+    def train(self) -> Signs:
+        """What it learns."""
+        return self.dataset.read("train")
+
+    @cached_property
+    def test(self) -> Signs:
+        """What its samples are compared with; as many are generated, of the same classes."""
+        return self.dataset.read("test", limit=SCORED)
+
+    @cached_property
+    def real(self) -> NDArray[np.float32]:
+        """The extractor's features of these."""
+        return self.jury.extractor.features(self.test.image)
+
+    def course(self, seed: int) -> tuple[Unit, Course]:
+        """The training with a seed, a report an epoch."""
+        recipe = GAN_RECIPES["conditional"].updated(steps=self.steps)
+        unit = Unit("all-classes", recipe, self.train.image, self.train.label, len(self.dataset.class_names), seed)
+        unit = replace(unit, report_every=max(1, len(self.train) // recipe.batch_size), beside=BESIDE)
+        return learned(unit, self.jury, self.dataset.read("validation", limit=CHOOSING), self.work)
+
+    def rows(self, seed: int) -> list[dict[str, Any]]:
+        """The table of a seed: the generator, that of the first epoch, and jittered class means."""
+        unit, course = self.course(seed)
+        samples = {"generated": self._generate(unit, course.generator, self.test.label)}
+        samples["after the first epoch"] = self._generate(unit, unit.at(self.work, 1), self.test.label)
+        found = [{"name": name, **self._scored(images)} for name, images in samples.items()]
+        found[0] |= {"accuracy_score": self._accuracy_score(unit, course, seed), "minutes": course.seconds / 60}
+        click.echo(f"seed {seed}: {found[0]['called']:.1%} of the samples are called by their class")
+        return [*found, {"name": "class means, jittered", **self._jittered(seed)}]
+
+    def floor(self) -> dict[str, Any]:
+        """Real training signs in the samples' place."""
+        images = some(self.train, SCORED)
+        found = {"name": "real training signs", **self._scored(images.image, images.label)}
+        return found | {"accuracy_score": self._student(self.train.image, 0)}
+
+    def per_class(self, seeds: int) -> dict[str, Any]:
+        """By class: the share of its samples that are called by it."""
+        called = []
+        for seed in range(seeds):
+            unit, course = self.course(seed)
+            called.append(self.jury.called(self._generate(unit, course.generator, self.test.label)) == self.test.label)
+        return {
+            self.dataset.class_names[label]: interval(
+                [float(right[self.test.label == label].mean()) for right in called]
+            )
+            for label in np.unique(self.test.label).tolist()
+        }
+
+    def sheet(self) -> Any:
+        """Samples of the first seed, a row a class, none of them chosen."""
+        unit, course = self.course(0)
+        names = self.dataset.class_names
+        samples = self._generate(unit, course.generator, np.repeat(np.arange(len(names)), COLUMNS))
+        return samples_figure(samples, names, "Generated", columns=COLUMNS)
+
+    def leave_samples(self, folder: Path) -> None:
+        """Write samples of generators of several ages, each to NAME.npy."""
+        unit, course = self.course(0)
+        count = len(course.reports)
+        generators = {f"epoch_{number}": unit.at(self.work, number) for number in BESIDE if number < count}
+        folder.mkdir(parents=True, exist_ok=True)
+        labels = np.random.default_rng(0).permutation(self.test.label)  # score_disturbances takes the first ones
+        for name, generator in (generators | {"best": course.generator}).items():
+            np.save(folder / f"{name}.npy", self._generate(unit, generator, labels))
+
+    def _generate(self, unit: Unit, generator: keras.Model, labels: NDArray[np.int64]) -> Images:
+        return make(unit, generator, len(labels), labels=labels)
+
+    def _scored(self, images: Images, labels: NDArray[np.int64] | None = None) -> dict[str, float]:
+        asked = self.test.label if labels is None else labels
+        called = float(np.mean(self.jury.called(images) == asked))
+        return {"called": called, **self.jury.scores(self.real, images)}
+
+    def _jittered(self, seed: int) -> dict[str, float]:
+        """Scores of class means, each at the jitter at which it is best."""
+        tried = [self._scored(jittered(self.train, self.test.label, sigma, seed)) for sigma in JITTERS]
+        least = {self.jury.named(name) for name in ("kd", "kd_spread", "fd", "duplicate_share")}
+        return {name: (min if name in least else max)(each[name] for each in tried) for name in tried[0]}
+
+    def _accuracy_score(self, unit: Unit, course: Course, seed: int) -> float:
+        """Of a network that has learned from as many samples as there are training signs, of their classes."""
+        return self._student(self._generate(unit, course.generator, self.train.label), seed)
+
+    def _student(self, images: Images, seed: int) -> float:
+        """Accuracy on all test signs of a network that has learned these images, of the training signs' classes."""
+        test, classes = self.dataset.read("test"), len(self.dataset.class_names)
+
+        def answers(images: Images, labels: NDArray[np.integer[Any]], asked: Images) -> NDArray[np.int64]:
+            student = train_network(STUDENT, Examples(images, labels), None, classes=classes, seed=seed).model
+            found: NDArray[np.int64] = predict_logits(student, asked).argmax(axis=1)
+            return found
+
+        def score() -> float:
+            return classification_accuracy_score(answers, images, self.train.label, test.image, test.label).accuracy
+
+        key = digest(asdict(STUDENT), seed, images, self.train.label, test.image, test.label)
+        return kept(self.work / f"accuracy-{key}.json", score)
+
+
+def learned(unit: Unit, jury: Jury, validation: Signs, work: Path) -> tuple[Unit, Course]:
+    """A training whose generator is chosen by the kernel distance of as many samples to validation signs."""
+    real = jury.extractor.features(validation.image)
+    labels = validation.label if unit.recipe.conditional else None
+    unit = replace(unit, judged_by=jury.about() | {"real": digest(real, validation.label)}, objective="kd")
+
+    def score(generator: keras.Model) -> dict[str, float]:
+        return {"kd": jury.distance(real, make(unit, generator, len(validation), labels=labels))}
+
+    return unit, unit.run(work, score)
+
+
+def some(signs: Signs, count: int) -> Signs:
+    """As many at random, or all."""
+    return signs.take(np.random.default_rng(0).permutation(len(signs))[:count])
+
+
+def jittered(signs: Signs, labels: NDArray[np.int64], sigma: float, seed: int) -> Images:
+    """The mean image of each of these classes (N,), with Gaussian noise of this deviation on the [0, 1] scale."""
+    means = {label: signs.image[signs.label == label].mean(axis=0) for label in np.unique(labels).tolist()}
+    noisy = np.stack([means[label] for label in labels.tolist()]).astype(np.float32)
+    noisy += 255 * sigma * np.random.default_rng((seed, 3)).standard_normal(noisy.shape, np.float32)
+    made: Images = np.rint(np.clip(noisy, 0, 255)).astype(np.uint8)
+    return made
+
+
+def kept(path: Path, compute: Callable[[], float]) -> float:
+    """A number that is computed once."""
+    if not path.exists():
+        write_whole(path, json.dumps(compute()) + "\n")
+    return float(json.loads(path.read_text(encoding="utf-8")))
+
+
+def one_class_targets(rows: Sequence[Mapping[str, Any]]) -> list[Target]:
+    """Of the worst seed."""
+    made, _ = rows
+    return [
+        Target("one class: minutes of training, most of the seeds", max(made["minutes"]["seeds"]), at_most=10),
+        Target("one class: share called the class, least of the seeds", min(made["called"]["seeds"]), at_least=0.95),
+    ]
+
+
+def all_classes_targets(rows: Sequence[Mapping[str, Any]], jury: Jury) -> list[Target]:
+    """Of the worst seed."""
+    made, first, means, _ = rows
+    coverage = made[jury.named("coverage")]["seeds"]
+    found = [
+        Target("all classes: minutes of training, most of the seeds", max(made["minutes"]["seeds"]), at_most=60),
+        Target("all classes: share called the class asked for, least", min(made["called"]["seeds"]), at_least=0.9),
+        Target("all classes: coverage, least of the seeds", min(coverage), at_least=0.6),
+        Target("all classes: classification accuracy score, least", min(made["accuracy_score"]["seeds"]), at_least=0.9),
+    ]
+    for name in ("kd", "fd"):
+        for other in (first, means):
+            pairs = zip(*(row[jury.named(name)]["seeds"] for row in (made, other)), strict=True)
+            what = f"all classes: {name} over that of {other['name']}, most of the seeds"
+            found.append(Target(what, max(ours / theirs for ours, theirs in pairs), at_most=THIRD))
+    return found
+
+
+def report(tables: Mapping[str, Sequence[Mapping[str, Any]]], jury: Jury) -> str:
+    """Both tables."""
+    columns = {"name": "", "called": "called the class", "accuracy_score": "classification accuracy score"}
+    columns |= {jury.named("kd"): "kernel distance", jury.named("fd"): "Frechet distance"}
+    columns |= {jury.named(name): name for name in ("precision", "recall", "density", "coverage")}
+    columns |= {jury.named("duplicate_share"): "duplicates", "minutes": "minutes"}
+    about = f"Scores by the features of {jury.extractor.name} ({jury.extractor.dimension} dimensions), "
+    parts = [f"### {name.capitalize().replace('_', ' ')}\n\n{markdown(rows, columns)}" for name, rows in tables.items()]
+    return "\n".join([*parts, f"{about}mean of the seeds and its 95% interval.\n"])
+
+
+if __name__ == "__main__":
+    main()
