@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 
 import noise
-from benchmarks.readme_networks import COMPARED, RESULTS, Fails, thresholds
+from benchmarks.readme_networks import RESULTS, Fails, compared, thresholds
 from pipelines.reports.figures import MUTED, RULE, new_figure, save_png, styled
 from pipelines.reports.summary import spoken
 from pipelines.reports.visibility import PALETTE
@@ -29,7 +29,9 @@ APART = 0.22
 
 def main() -> None:
     """Draw and save."""
-    save_png(robustness_figure({name: thresholds(name) for name in COMPARED}), RESULTS / "networks" / "robustness.png")
+    save_png(
+        robustness_figure({name: thresholds(name) for name in compared()}), RESULTS / "networks" / "robustness.png"
+    )
 
 
 def robustness_figure(grids: dict[str, dict[str, Fails]]) -> Figure:

@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 from scipy.stats import binomtest
 
-from benchmarks.readme_networks import networks
+from benchmarks.readme_networks import networks, robustness
+from benchmarks.readme_training import experiments
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "results"
@@ -31,7 +32,8 @@ def with_results(page: str) -> str:
 
 def section() -> str:
     """All figures as Markdown."""
-    return "\n\n".join([_grid(), _corruptions(), networks(), _training(), _rendered(), _coverage(), _speed()])
+    about_networks = [networks(), robustness(), _training(), *experiments()]
+    return "\n\n".join([_grid(), _corruptions(), *about_networks, _rendered(), _coverage(), _speed()])
 
 
 def _read(path: str) -> dict[str, Any]:

@@ -96,9 +96,14 @@ COMPARED = ("reference", "best", "mobilenet_v2")
 """Networks whose grids stand side by side."""
 
 
+def compared() -> list[str]:
+    """Those of these networks whose grids have been run."""
+    return [name for name in COMPARED if (RESULTS / folder(name) / "noise_grid" / "thresholds.csv").exists()]
+
+
 def robustness() -> str:
     """The thresholds of the networks side by side, and a sentence of which stands what better."""
-    grids = {name: thresholds(name) for name in COMPARED}
+    grids = {name: thresholds(name) for name in compared()}
     first = next(iter(grids.values()))
     lines = []
     for noise in first:
@@ -106,7 +111,7 @@ def robustness() -> str:
             _cell(grid[noise], [own[noise] for own in grids.values() if own is not grid]) for grid in grids.values()
         ]
         lines.append(f"| {spoken(noise)} | {' | '.join(cells)} | {first[noise].unit} |")
-    measured = "; ".join(_measured(name) for name in COMPARED)
+    measured = "; ".join(_measured(name) for name in grids)
     return (
         "**Which network stands what** (`noise_grid`, preset `standard`, noise added at 32 x 32, the level at which "
         f"accuracy is halved). {_verdicts(grids)} Measured were {measured}.\n\n"
