@@ -268,8 +268,11 @@ def _ends(value: Mapping[str, Any]) -> tuple[float, float]:
 
 def _share(value: Mapping[str, Any]) -> str:
     """As 90% [85%, 95%]."""
-    mean = f"{round(value['mean'], 2) + 0.0:.0%}"  # never -0%
-    return mean if value["low"] is None else f"{mean} [{value['low']:.0%}, {value['high']:.0%}]"
+    mean, low, high = (
+        "" if value[name] is None else f"{round(value[name], 2) + 0.0:.0%}"  # never -0%
+        for name in ("mean", "low", "high")
+    )
+    return f"{mean} [{low}, {high}]" if low else mean
 
 
 if __name__ == "__main__":

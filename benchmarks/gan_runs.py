@@ -29,6 +29,7 @@ from gan.training import Score, train_gan
 from models.fit import predict_logits
 from pipelines.gan_judge import open_extractor
 from pipelines.intervals import t_interval
+from pipelines.quiet import load_tensorflow
 
 if TYPE_CHECKING:
     from gan.scores.extractors import Extractor
@@ -236,6 +237,7 @@ def open_jury(extractor: str, classifier: Path, train: Signs) -> Jury:
         click.BadParameter: there is no such classifier, or it is the extractor.
         InputError: there is no such extractor.
     """
+    load_tensorflow()  # which would warn of each network that it traces
     if not classifier.is_file():
         raise click.BadParameter(f"--classifier {classifier}: there is no such file; give a .keras classifier")
     jury = Jury(open_extractor(extractor, train), keras.saving.load_model(classifier, compile=False))
