@@ -22,7 +22,7 @@ import click
 from benchmarks.record import RESULTS, machine, write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
-TRAINED = ("scores.json", "history.csv", "per_class.csv", "report.txt", "mistakes.csv", "mistakes.png", "confusion.png")
+TRAINED = ("scores.json", "history.csv", "per_class.csv", "report.txt", "mistakes.csv", "confusion.png")
 SEARCHED = ("trials.csv", "epochs.csv", "best.json", "importance.png", "learning_curves.png")
 EFFECTS = ("trials.csv", "effects.png")
 THRESHOLDS = ("thresholds.csv", "curves.csv")
