@@ -23,8 +23,9 @@ setup: .venv/ready ## make the virtual environment in .venv with all pinned pack
 demo: setup ## the whole way on rendered signs: train, disturb, find thresholds (minutes, no download)
 	. $(BIN)/activate && mlflow run . --env-manager local --experiment-name sign-to-noise
 
-test: setup ## run all tests, a file at a time on each of up to 4 cores
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+test: setup ## run all tests: a file at a time on each of up to 4 cores, then those that start clusters of their own
+	$(BIN)/python -m pytest --ignore tests/e2e --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest tests/e2e
 
 lint: setup ## check style, types and layering
 	$(BIN)/ruff check .

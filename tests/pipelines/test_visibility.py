@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 import noise
+from noise import registry
 from noise.distortion import MEASURES, measure
 from noise.levels import read_grid
 from noise.plugins import Plugin
@@ -64,7 +65,8 @@ def test_the_clean_level_shows_nothing(signs):
     assert clean["ssim"] == pytest.approx(1)
 
 
-def test_a_plug_in_is_installed_where_its_noise_is_measured(signs):
+def test_a_plug_in_is_installed_where_its_noise_is_measured(signs, monkeypatch):
+    monkeypatch.setattr(registry, "_CATALOGUE", dict(noise.catalogue()))
     source = (
         "from noise.registry import noise\n"
         "@noise(family='own', unit='share', high=1.0, source='this test')\n"
