@@ -24,7 +24,7 @@ from gan.health import Record, duplicate_share
 from gan.recipes import GanRecipe
 from gan.sampling import generate
 from gan.scores import frechet_distance, kernel_distance, precision_recall_density_coverage
-from gan.scores.extractors import score_name
+from gan.scores.extractors import score_name, weights_hash
 from gan.training import Score, train_gan
 from models.fit import predict_logits
 from pipelines.gan_judge import open_extractor
@@ -227,7 +227,7 @@ class Jury:
         """What decides the scores."""
         extractor = self.extractor
         about = {"extractor": extractor.name, "dimension": extractor.dimension, "hash": extractor.hash, "k": NEIGHBOURS}
-        return about | {"classifier_hash": weights_hash(self.classifier)}
+        return about | {"classifier_hash": weights_hash(self.classifier.get_weights())}
 
 
 def open_jury(extractor: str, classifier: Path, train: Signs) -> Jury:
@@ -241,21 +241,12 @@ def open_jury(extractor: str, classifier: Path, train: Signs) -> Jury:
     if not classifier.is_file():
         raise click.BadParameter(f"--classifier {classifier}: there is no such file; give a .keras classifier")
     jury = Jury(open_extractor(extractor, train), keras.saving.load_model(classifier, compile=False))
-    if jury.extractor.hash == weights_hash(jury.classifier):
+    if jury.extractor.hash == weights_hash(jury.classifier.get_weights()):
         raise click.BadParameter(
             f"--classifier {classifier}: it is the extractor {extractor}, whose scores it would only repeat; "
             "give another network"
         )
     return jury
-
-
-def weights_hash(model: keras.Model) -> str:
-    """The first 12 digits of the SHA-256 of a network's weights, as `Extractor.hash`."""
-    found = hashlib.sha256()
-    for array in model.get_weights():
-        found.update(repr(array.shape).encode())
-        found.update(np.ascontiguousarray(array, np.float32).tobytes())
-    return found.hexdigest()[:12]
 
 
 def make(

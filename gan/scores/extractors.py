@@ -107,7 +107,7 @@ def load_extractor(name: str, weights: str | Path) -> Extractor:
     network, last = _imagenet(name, str(weights)) if name in IMAGENET else _classifier(name, Path(weights))
     head = tuple(last.get_weights()) if last is not None else None
     size = IMAGENET[name][1] if name in IMAGENET else network.input_shape[1]
-    dimension, digest = network.output_shape[-1], _digest([*network.get_weights(), *(head or ())])
+    dimension, digest = network.output_shape[-1], weights_hash([*network.get_weights(), *(head or ())])
     return Extractor(name, dimension, digest, size, network, head)
 
 
@@ -166,7 +166,8 @@ def _classifier(name: str, path: Path) -> tuple[keras.Model, keras.layers.Layer]
     return keras.Model(model.inputs[0], last.input), last
 
 
-def _digest(weights: list[NDArray[Any]]) -> str:
+def weights_hash(weights: list[NDArray[Any]]) -> str:
+    """The first 12 digits of the SHA-256 of weights, shapes included."""
     digest = hashlib.sha256()
     for array in weights:
         digest.update(repr(array.shape).encode())
