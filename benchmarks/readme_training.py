@@ -76,6 +76,7 @@ def _dropout() -> str:
     trials = _finished("dropout")
     rates = sorted(trials["param/dropout"].unique())
     none, most = (trials[trials["param/dropout"] == rate] for rate in (rates[0], rates[-1]))
+    none = none.drop_duplicates("param/seed")  # nothing dropped is the same network, of whatever kind the dropout is
     said = [
         f"{name} {_over_seeds(none[column], form)} without dropout, "
         + ", ".join(

@@ -73,22 +73,19 @@ class Style:
         """What stands before the stage of this number, from 0: dropout of maps, a spatial transformer."""
         if self.dropout_kind == "spatial" and number:
             x = self.dropped(x)
-        return self.transformed(x, number)
-
-    def transformed(self, x: keras.KerasTensor, number: int) -> keras.KerasTensor:
-        """The spatial transformer before the stage of this number, if it has one."""
         return spatial_transformer(x, number) if number < self.transformers else x
 
-    def dropped(self, x: keras.KerasTensor, share: float = 1.0) -> keras.KerasTensor:
-        """Dropout at this share of the rate; whole maps are dropped only where there are maps."""
-        rate = self.dropout * share
+    def dropped(self, x: keras.KerasTensor) -> keras.KerasTensor:
+        """Dropout; whole maps are dropped only where there are maps."""
         if self.dropout_kind == "spatial":
-            return layers.SpatialDropout2D(rate)(x) if len(x.shape) == 4 else x
-        return (layers.GaussianDropout if self.dropout_kind == "gaussian" else layers.Dropout)(rate)(x)
+            return layers.SpatialDropout2D(self.dropout)(x) if len(x.shape) == 4 else x
+        return (layers.GaussianDropout if self.dropout_kind == "gaussian" else layers.Dropout)(self.dropout)(x)
 
-    def flattened(self, x: keras.KerasTensor, side: int) -> keras.KerasTensor:
+    def flattened(
+        self, x: keras.KerasTensor, side: int, pooling: type[layers.Layer] = layers.AveragePooling2D
+    ) -> keras.KerasTensor:
         """The features of maps of at most this side, for the head."""
-        x = _at_most(x, side)
+        x = _at_most(x, side, pooling)
         return layers.Flatten()(self.dropped(x) if self.dropout_kind == "spatial" else x)
 
     def hidden(self, x: keras.KerasTensor, units: int) -> keras.KerasTensor:
@@ -117,18 +114,18 @@ def multi_scale(classes: int, size: int, style: Style) -> keras.Model:
     """The reference: three convolutions on grey images, the last layer sees the features of all of them.
 
     After Sermanet and LeCun 2011 (Traffic sign recognition with multi-scale convolutional networks) in the form of
-    github.com/navoshta/traffic-signs: channels 32, 64, 128 with kernels of 5, pooled to a common size, 1024 units;
-    there 10, 20 and 30% of what the convolutions give is dropped, and half of the units: here 0.2, 0.4 and 0.6 times
-    the rate of `dropout`, and the rate itself; of whole maps only the former. Its histogram equalisation is `contrast`.
+    github.com/navoshta/traffic-signs: channels 32, 64, 128 with kernels of 5, pooled to a common size, 1024 units, half
+    of them dropped. There 10, 20 and 30% of what the convolutions give is dropped too; here they are normalised
+    instead, since both together learn less. Its histogram equalisation is `contrast`.
     """
     images, x = style.input(size)
     luma = keras.initializers.Constant([[[[0.299], [0.587], [0.114]]]])
     x = layers.Conv2D(1, 1, use_bias=False, trainable=False, kernel_initializer=luma, name="grey")(x)
     scales = []
-    for number, (channels, share) in enumerate([(32, 0.2), (64, 0.4), (128, 0.6)]):
-        x = style.convolution(style.transformed(x, number), style.channels(channels), kernel=5)
-        x = style.dropped(layers.MaxPooling2D()(x), share)
-        scales.append(layers.Flatten()(_at_most(x, max(size // 8, 1))))
+    for number, channels in enumerate((32, 64, 128)):
+        x = style.convolution(style.stage(x, number), style.channels(channels), kernel=5)
+        x = layers.MaxPooling2D()(x)
+        scales.append(style.flattened(x, max(size // 8, 1), layers.MaxPooling2D))
     x = style.hidden(layers.Concatenate()(scales), style.channels(1024))
     return _network("multi_scale", images, style.output(x, classes))
 
@@ -185,10 +182,12 @@ def _network(name: str, images: keras.KerasTensor, logits: keras.KerasTensor) ->
     return network
 
 
-def _at_most(x: keras.KerasTensor, side: int) -> keras.KerasTensor:
-    """Average over areas so that what follows does not grow with the images."""
-    pool = -(-x.shape[1] // side)
-    return layers.AveragePooling2D(pool, padding="same")(x) if pool > 1 else x
+def _at_most(
+    x: keras.KerasTensor, side: int, pooling: type[layers.Layer] = layers.AveragePooling2D
+) -> keras.KerasTensor:
+    """Pool over areas so that what follows does not grow with the images."""
+    area = -(-x.shape[1] // side)
+    return pooling(area, padding="same")(x) if area > 1 else x
 
 
 NETWORKS: dict[str, Callable[[int, int, Style], keras.Model]] = {

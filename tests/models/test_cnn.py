@@ -120,7 +120,8 @@ def dropouts(name: str, **options: object) -> list[tuple[str, float, int]]:
 
 
 KINDS = {"unit": "Dropout", "gaussian": "GaussianDropout", "spatial": "SpatialDropout2D"}
-UNITS, MAPS = {"lenet": 3, "residual": 2, "separable": 2}, {"lenet": 2, "residual": 4, "separable": 4}
+UNITS = {"lenet": 3, "multi_scale": 2, "residual": 2, "separable": 2}
+MAPS = {"lenet": 2, "multi_scale": 5, "residual": 4, "separable": 4}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -128,13 +129,6 @@ UNITS, MAPS = {"lenet": 3, "residual": 2, "separable": 2}, {"lenet": 2, "residua
 def test_dropout_is_of_one_kind_and_rate(name: str, kind: str) -> None:
     axes, count = (4, MAPS[name]) if kind == "spatial" else (2, UNITS[name])
     assert dropouts(name, dropout=0.3, dropout_kind=kind) == [(KINDS[kind], 0.3, axes)] * count
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_reference_drops_as_published_at_a_rate_of_a_half(kind: str) -> None:
-    units = [] if kind == "spatial" else [(KINDS[kind], 0.5, 2)] * 2
-    expected = [(KINDS[kind], rate, 4) for rate in (0.1, 0.2, 0.3)]
-    assert dropouts("multi_scale", dropout=0.5, dropout_kind=kind) == expected + units
 
 
 @pytest.mark.parametrize("kind", KINDS)
