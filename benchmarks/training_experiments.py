@@ -61,7 +61,7 @@ def _held_out(what: str) -> Experiment:
 
 
 def _fine_tuning(weights: str) -> Experiment:
-    options = f"--family transfer --space fine_tuning --algorithm grid --epochs 5 --limit 2150 --weights {weights}"
+    options = f"--family transfer --space fine_tuning --algorithm grid --epochs 3 --limit 2150 --weights {weights}"
     return Experiment("tune", options, EFFECTS, f"fine_tuning/{'random' if weights == 'random' else 'imagenet'}")
 
 
@@ -89,7 +89,7 @@ EXPERIMENTS = {
     "fine_tuning": _fine_tuning("{weights}"),
     "fine_tuning_random": _fine_tuning("random"),
     "learning_curve": _on_limit("learning_curve", 8, 4300, "threshold"),
-    "dropout": _on_limit("dropout", 6, 4300, "threshold,load"),
+    "dropout": _on_limit("dropout", 6, 2150, "threshold,load"),
     "search": Experiment(
         "tune", "--family cnn --trials 16 --epochs 6 --limit 4300", (*SEARCHED, "champion/scores.json"), "search"
     ),
