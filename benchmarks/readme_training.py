@@ -104,11 +104,12 @@ def _recipes() -> str:
         f"| {row['candidate']} | {row['accuracy']:.2%} | {row['f1_macro']:.3f} | {row['tracks_mostly_wrong']} |"
         for row in sorted(found["candidates"], key=lambda row: -row["f1_macro"])
     ]
-    tracks = found["candidates"][0]["tracks"]
+    tracks, accuracy = (found["candidates"][0][name] for name in ("tracks", "accuracy"))
+    error = 1.96 * (accuracy * (1 - accuracy) / tracks) ** 0.5  # tracks, not their near-equal frames, are independent
     return (
         f"**What helps a recipe**, unequal classes included. Each candidate learned {found['share_of_tracks']:.0%} of "
-        f"the training tracks for {found['steps']} steps and was asked for {tracks} others, one training each "
-        "(`python -m benchmarks.recipe_selection`).\n\n"
+        f"the training tracks for {found['steps']} steps and was asked for {tracks} others, one training each, so that "
+        f"an accuracy is sure to about {error:.1%} either way (`python -m benchmarks.recipe_selection`).\n\n"
         "| candidate | accuracy | macro-F1 | tracks mostly wrong |\n| --- | --- | --- | --- |\n" + "\n".join(rows)
     )
 
