@@ -61,7 +61,7 @@ def _held_out(what: str) -> Experiment:
 
 
 def _fine_tuning(weights: str) -> Experiment:
-    options = f"--family transfer --space fine_tuning --algorithm grid --epochs 3 --limit 2150 --weights {weights}"
+    options = f"--family transfer --space fine_tuning --algorithm grid --epochs 14 --limit 2150 --weights {weights}"
     return Experiment("tune", options, EFFECTS, f"fine_tuning/{'random' if weights == 'random' else 'imagenet'}")
 
 
