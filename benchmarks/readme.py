@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 from scipy.stats import binomtest
 
+from benchmarks.readme_gans import gans
 from benchmarks.readme_networks import networks, robustness
 from benchmarks.readme_training import experiments
 
@@ -33,7 +34,7 @@ def with_results(page: str) -> str:
 def section() -> str:
     """All figures as Markdown."""
     about_networks = [networks(), robustness(), _training(), *experiments()]
-    return "\n\n".join([_grid(), _corruptions(), *about_networks, _rendered(), _coverage(), _speed()])
+    return "\n\n".join([_grid(), _corruptions(), *about_networks, _rendered(), *gans(), _coverage(), _speed()])
 
 
 def _read(path: str) -> dict[str, Any]:

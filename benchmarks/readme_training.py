@@ -61,13 +61,14 @@ def _holdout() -> str:
 
 def _fine_tuning() -> str:
     tables = {weights: _finished(f"fine_tuning/{weights}") for weights in ("imagenet", "random")}
+    head = int(tables["imagenet"]["param/head_epochs"].iloc[0])
     rows = []
     for share, words in TUNED.items():
         cells = [f"{table.loc[table['param/trainable'] == share, 'f1_macro'].item():.3f}" for table in tables.values()]
         rows.append(f"| {words} | {' | '.join(cells)} |")
     return (
         "**What ImageNet is worth.** Macro-F1 of MobileNetV2 at 96 x 96 on the validation tracks after equally many "
-        f"epochs ({_size('fine_tuning/imagenet')}, one training each; the head was trained alone first).\n\n"
+        f"epochs ({_size('fine_tuning/imagenet')}, the first {head} of the head alone; one training each).\n\n"
         "| fine-tuned | from ImageNet weights | from random weights |\n| --- | --- | --- |\n" + "\n".join(rows)
     )
 

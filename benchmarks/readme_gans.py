@@ -1,0 +1,111 @@
+"""What README.md says of GANs: how good they are, what enters them, how they fail, and what their scores see."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).resolve().parents[1] / "results"
+
+
+def gans() -> list[str]:
+    """A paragraph an experiment, each from the files that its command wrote; none of what has not been measured."""
+    paragraphs: dict[str, Callable[[dict[str, Any]], str]] = {
+        "gan_quality": _quality,
+        "gan_inputs": _inputs,
+        "gan_failures": _failures,
+        "gan_noisy_data": _noisy_data,
+        "score_disturbances": _disturbances,
+        "gan_scores": _scores,
+        "gan_throughput": _throughput,
+    }
+    files = {name: RESULTS / f"{name}.json" for name in paragraphs}
+    return [
+        paragraph(json.loads(files[name].read_text())) for name, paragraph in paragraphs.items() if files[name].exists()
+    ]
+
+
+def _quality(found: dict[str, Any]) -> str:
+    one, every = found["one_class"][0], found["all_classes"][0]
+    return (
+        f"**Generated signs** ({_seeds(found)}). The GAN of one class ({found['class']}) takes "
+        f"{_mean(one['minutes'], '.0f')} minutes, and the classifier calls {_mean(one['called'], '.1%')} of its "
+        f"samples by their class. The GAN of all classes takes {_mean(every['minutes'], '.0f')} minutes; of its "
+        f"samples {_mean(every['called'], '.1%')} are called by the class that was asked for, and a network that has learned "
+        f"from samples alone names {_mean(every['accuracy_score'], '.1%')} of the real test signs (classification "
+        "accuracy score). None of the samples below is chosen.\n\n"
+        "![Generated signs of one class](results/gan_quality_one_class.png)\n\n"
+        "![Generated signs of all classes, a row a class](results/gan_quality.png)\n\n"
+        + _details("Scores, with floors", _table("gan_quality"), found)
+    )
+
+
+def _inputs(found: dict[str, Any]) -> str:
+    return (
+        f"**What enters a generator, and what it minimises** (at {found['steps']:,} steps each, {_seeds(found)}).\n\n"
+        "![Samples by input, and what entered](results/gan_inputs.png)\n\n"
+        "![Samples by loss, and the way from one latent to another](results/gan_losses.png)\n\n"
+        + _details("Scores by input and by loss", _table("gan_inputs"), found)
+    )
+
+
+def _failures(found: dict[str, Any]) -> str:
+    return (
+        f"**How GANs fail**, on purpose, and with a cure ({_seeds(found)}; the rules are in `gan/health.py`).\n\n"
+        f"{_table('gan_failures')}\n\n"
+        "![Each failure, and the same training with its cure](results/gan_failures.png)\n\n"
+        f"Command: `{found['command']}`."
+    )
+
+
+def _noisy_data(found: dict[str, Any]) -> str:
+    return (
+        f"**GANs that learn noisy signs** ({_seeds(found)}). {found['findings']}\n\n"
+        "![Training signs, and what GANs make of them](results/gan_noisy_data.png)\n\n"
+        + _details("All numbers", _table("gan_noisy_data"), found)
+    )
+
+
+def _disturbances(found: dict[str, Any]) -> str:
+    tau = found.get("kendall_tau_of_generators", {}).get("fd")
+    alike = f" They rank the generators with a Kendall's tau of {tau:.2f} by Frechet distance." if tau else ""
+    return (
+        f"**What a score sees** of real signs that are more and more spoilt, by {len(found['extractors'])} "
+        f"extractors.{alike}\n\n"
+        "![Every score under every disturbance](results/score_disturbances.png)\n\n"
+        + _details("From which level on", _table("score_disturbances"), found)
+    )
+
+
+def _scores(found: dict[str, Any]) -> str:
+    speeds = [target["measured"] for target in found["targets"] if "speed" in target["what"]]
+    return (
+        f"**Scores against their peers** (torchmetrics, torch-fidelity, prdc; {found['samples']:,} samples of "
+        f"{found['dimension']:,} dimensions): {min(speeds):.1f} to {max(speeds):.1f} times as fast "
+        "([each](results/gan_scores.json); `make bench`)."
+    )
+
+
+def _throughput(found: dict[str, Any]) -> str:
+    said = "; ".join(f"{target['what']}: {target['measured']:.2f}" for target in found["targets"])
+    return f"**Speed of GAN training** (`make bench`). {said}."
+
+
+def _table(name: str) -> str:
+    return (RESULTS / f"{name}.md").read_text().strip()
+
+
+def _details(title: str, content: str, found: dict[str, Any]) -> str:
+    return (
+        f"<details><summary>{title}</summary>\n\n{content}\n\nCommand: `{found['command']}` (networks that judge are "
+        "given as files).\n\n</details>"
+    )
+
+
+def _seeds(found: dict[str, Any]) -> str:
+    return "one seed" if found["seeds"] == 1 else f"{found['seeds']} seeds, mean [95%]"
+
+
+def _mean(value: dict[str, Any], form: str) -> str:
+    ends = "" if value["low"] is None else f" [{value['low']:{form}}, {value['high']:{form}}]"
+    return f"{value['mean']:{form}}{ends}"
