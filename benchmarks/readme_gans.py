@@ -32,8 +32,8 @@ def _quality(found: dict[str, Any]) -> str:
         f"{_mean(one['minutes'], '.0f')} minutes, and the classifier calls {_mean(one['called'], '.1%')} of its "
         f"samples by their class. The GAN of all classes takes {_mean(every['minutes'], '.0f')} minutes; of its "
         f"samples {_mean(every['called'], '.1%')} are called by the class that was asked for, and a network that "
-        f"has learned from samples alone names {_mean(every['accuracy_score'], '.1%')} of the real test signs (classification "
-        "accuracy score). None of the samples below is chosen.\n\n"
+        f"has learned from samples alone names {_mean(every['accuracy_score'], '.1%')} of the real test signs "
+        "(classification accuracy score). None of the samples below is chosen.\n\n"
         "![Generated signs of one class](results/gan_quality_one_class.png)\n\n"
         "![Generated signs of all classes, a row a class](results/gan_quality.png)\n\n"
         + _details("Scores, with floors", _table("gan_quality"), found)
