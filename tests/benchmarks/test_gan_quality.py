@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import gan_quality
+from benchmarks import gan_quality, readme_gans
 from benchmarks.gan_quality import jittered, kept, main
 from models.recipes import RECIPES
 from pipelines.signs import Signs
@@ -24,12 +24,12 @@ def run(tmp_path, write_signs, monkeypatch):
     data = write_signs(tmp_path / "signs", counts=COUNTS, size=32)
     monkeypatch.setattr(gan_quality, "STUDENT", RECIPES["lenet"].updated(epochs=1))
     given = {"--data": data, "--extractor": "", "--classifier": tmp_path / "colours.keras", "--class": 0, "--seeds": 2}
-    given |= {"--steps": 2, "--class-steps": 2, "--work": tmp_path / "work", "--output": tmp_path / "quality.json"}
+    given |= {"--steps": 2, "--class-steps": 2, "--work": tmp_path / "work", "--output": tmp_path / "gan_quality.json"}
     words = [str(word) for pair in given.items() for word in pair]
 
     def result():
         CliRunner().invoke(main, words, catch_exceptions=False, standalone_mode=False)
-        return json.loads((tmp_path / "quality.json").read_text())
+        return json.loads((tmp_path / "gan_quality.json").read_text())
 
     return result
 
@@ -48,8 +48,13 @@ def test_both_gans_are_trained_once_and_held_against_their_bars(run, tmp_path, m
     assert 0 <= made["accuracy_score"]["low"] <= made["accuracy_score"]["mean"]
     assert len(found["targets"]) == 2 + 4 + 4
     assert set(found["class_accuracy"]) == {"red", "green", "blue"}
-    assert "### All classes" in (tmp_path / "quality.md").read_text()
-    assert all((tmp_path / name).stat().st_size > 1000 for name in ("quality.png", "quality_one_class.png"))
+    assert "### All classes" in (tmp_path / "gan_quality.md").read_text()
+    assert all((tmp_path / name).stat().st_size > 1000 for name in ("gan_quality.png", "gan_quality_one_class.png"))
+    monkeypatch.setattr(readme_gans, "RESULTS", tmp_path)
+    [paragraph] = readme_gans.gans()
+    assert f"calls {one['called']['mean']:.1%} [" in paragraph
+    assert "### All classes" in paragraph
+
     samples = {path.stem: np.load(path) for path in (tmp_path / "work" / "samples").glob("*.npy")}
     assert {name: images.shape for name, images in samples.items()} == dict.fromkeys(
         ("epoch_1", "best"), (COUNTS["test"], 32, 32, 3)
