@@ -146,9 +146,7 @@ FINE_TUNED = Recipe(
 RECIPES: dict[str, Recipe] = {
     "default": Recipe(),
     "lenet": Recipe("lenet", {"dropout": 0.2}),
-    "reference": Recipe(
-        "multi_scale", {"dropout": 0.5, "contrast": "local"}, epochs=24, ema=0.998, rendered=200, all_tracks=True
-    ),
+    "reference": Recipe("multi_scale", {"dropout": 0.3, "contrast": "local"}, ema=0.998, rendered=200, all_tracks=True),
     "separable": Recipe("separable"),
     "best": Recipe("residual", {"depth": 2}, ema=0.998, rendered=200, all_tracks=True),
     **{name: FINE_TUNED.updated(architecture=name) for name in BACKBONES},
