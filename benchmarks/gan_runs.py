@@ -27,7 +27,7 @@ from gan.scores import frechet_distance, kernel_distance, precision_recall_densi
 from gan.scores.extractors import score_name, weights_hash
 from gan.training import Score, train_gan
 from models.fit import predict_logits
-from pipelines.gan_judge import open_extractor
+from pipelines.gans.judge import open_extractor
 from pipelines.intervals import t_interval
 from pipelines.quiet import load_tensorflow
 

@@ -118,12 +118,14 @@ def _recipes() -> str:
 def _search() -> str:
     champion = _read("gtsrb/search/champion/scores.json")
     trials = pd.read_csv(RESULTS / "gtsrb/search/trials.csv")
+    best = _read("gtsrb/search/best.json")["parameters"]
     return (
         f"**Search.** The command under [Use it](#use-it) tried {len(trials)} trials in "
         f"{_read('gtsrb/search/search.json')['seconds'] / 60:.0f} minutes, its champion's training on all images "
         f"included, which names {champion['accuracy']:.2%} of the test images with "
-        f"{champion['parameters'] / 1e6:.2f} million parameters "
-        "([what mattered](results/gtsrb/search/importance.png), "
+        f"{champion['parameters'] / 1e6:.2f} million parameters after {champion['epochs']} epochs "
+        f"({', '.join(str(best[name]).replace('_', '-') for name in ('architecture', 'activation'))}, "
+        f"{best['contrast']} contrast; [what mattered](results/gtsrb/search/importance.png), "
         "[how they learned](results/gtsrb/search/learning_curves.png))."
     )
 

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from pipelines.entry import Results, Settings, entry_point
 from pipelines.errors import InputError
-from pipelines.gan_signs import FEWEST, entering, find_class, read_signs
+from pipelines.gans.signs import FEWEST, entering, find_class, read_signs
 from pipelines.options import read_options, reason
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from gan.recipes import GanRecipe
     from gan.training import DivergenceError, OnReport, TrainedGan
-    from pipelines.gan_scoring import Judge
+    from pipelines.gans.scoring import Judge
     from pipelines.signs import SignDataset, Signs
     from pipelines.tracking import TrackedRun
 
@@ -114,7 +114,7 @@ def gan(settings: GanSettings, run: TrackedRun) -> Results:
     import tensorflow as tf
 
     from gan.training import DivergenceError
-    from pipelines.gan_outcome import conclude, publish, with_accuracy
+    from pipelines.gans.outcome import conclude, publish, with_accuracy
 
     if settings.smoke_test:
         settings = settings.model_copy(update=SMOKE)
@@ -167,8 +167,8 @@ def open_judges(
     Raises:
         InputError: there are no such networks or too few images, or they do not fit each other.
     """
-    from pipelines.gan_judge import open_jury
-    from pipelines.gan_scoring import choosing_judge, final_judge
+    from pipelines.gans.judge import open_jury
+    from pipelines.gans.scoring import choosing_judge, final_judge
 
     jury = open_jury(settings, signs["train"], len(dataset.class_names))
     chooser = choosing_judge(settings, recipe, dataset, jury, signs["validation"], label)
@@ -215,7 +215,7 @@ def _train(
 ) -> TrainedGan:
     import keras
 
-    from pipelines.gan_course import Progress
+    from pipelines.gans.course import Progress
 
     keras.config.disable_interactive_logging()  # else MLflow's check of an example prints a progress bar
     checkpoint = settings.output / CHECKPOINT
@@ -238,8 +238,8 @@ def _publish_diverged(
     run: TrackedRun,
 ) -> str:
     """Keep and log what there was before, registering nothing; returns in words what that is."""
-    from pipelines.gan_course import publish_course
-    from pipelines.gan_outcome import conclude, publish
+    from pipelines.gans.course import publish_course
+    from pipelines.gans.outcome import conclude, publish
 
     if not error.trained.reports:
         publish_course(error.trained, chooser, run, settings.output)

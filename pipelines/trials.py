@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import keras
     from numpy.typing import NDArray
 
-    from pipelines.gan_trials import GanTask
+    from pipelines.gans.trials import GanTask
 
     Report = Callable[[dict[str, Any], Path | None], None]
 

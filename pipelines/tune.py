@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from pipelines.gan import GanSettings
-    from pipelines.gan_trials import GanTask
+    from pipelines.gans.trials import GanTask
     from pipelines.signs import SignDataset, Signs
     from pipelines.tracking import TrackedRun
     from pipelines.trial_log import SearchRecord
@@ -227,7 +227,7 @@ def _joined(results: Results, trained: Results, length: str, where: str = "") ->
 def _gan_task(settings: TuneSettings, dataset: SignDataset) -> GanTask | None:
     if settings.family != "dcgan":
         return None
-    from pipelines.gan_trials import GanTask
+    from pipelines.gans.trials import GanTask
 
     return GanTask.of(settings.as_gan(), dataset)
 

@@ -123,7 +123,7 @@ def test_an_interrupted_training_ends_as_an_uninterrupted_one(
 ) -> None:
     options = {"class": "green", "register_model": False}
     assert gan.execute(settings(colours, tracked, **options, output=tracked / "whole")) == 0
-    from pipelines.gan_course import Progress
+    from pipelines.gans.course import Progress
 
     log = Progress.__call__
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gan.scores.accuracy import ClassificationAccuracy
-    from pipelines.gan_samples import Sampler
+    from pipelines.gans.samples import Sampler
     from pipelines.signs import SignDataset, Signs
 
 LEARNER = "default"

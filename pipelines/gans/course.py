@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import keras
 
     from gan.training import TrainedGan
-    from pipelines.gan_scoring import Judge
+    from pipelines.gans.scoring import Judge
     from pipelines.tracking import TrackedRun
 
 PREVIEW_COLUMNS = 8

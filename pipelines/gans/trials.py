@@ -12,9 +12,9 @@ import numpy as np
 
 from pipelines.errors import InputError
 from pipelines.gan import CHECKPOINT, OWN_OPTIONS, GanSettings, fit
-from pipelines.gan_judge import open_jury
-from pipelines.gan_scoring import CALLED, choosing_judge
-from pipelines.gan_signs import find_class, read_signs
+from pipelines.gans.judge import open_jury
+from pipelines.gans.scoring import CALLED, choosing_judge
+from pipelines.gans.signs import find_class, read_signs
 from pipelines.spaces import FAMILIES, require_buildable, require_known
 from pipelines.trials import SearchData
 

@@ -6,16 +6,16 @@ import pytest
 
 from gan.scores import extractors
 from gan.scores.extractors import load_extractor
-from pipelines import gan_features
 from pipelines.errors import InputError
-from pipelines.gan_features import shared_out
+from pipelines.gans import features
+from pipelines.gans.features import shared_out
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (70, 16, 16, 3), np.uint8)
 
 
 @pytest.fixture
 def extractor(tmp_path, monkeypatch):
-    for module in (extractors, gan_features):
+    for module in (extractors, features):
         monkeypatch.setattr(module, "BATCH", 32)
     keras.utils.set_random_seed(0)
     images = keras.Input((16, 16, 3))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipelines.gan_samples import Sampler
+from pipelines.gans.samples import Sampler
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gan.recipes import GanRecipe
     from gan.scores.report import Protocol
     from pipelines.gan import GanSettings
-    from pipelines.gan_judge import Jury
+    from pipelines.gans.judge import Jury
     from pipelines.signs import SignDataset, Signs
 
 NEIGHBOURS = 5
@@ -180,7 +180,7 @@ def choosing_judge(
     Raises:
         InputError: too few images, or classes that cannot be drawn.
     """
-    from pipelines.gan_signs import halves
+    from pipelines.gans.signs import halves
     from pipelines.signs import stratified
 
     few = stratified(validation.image_id, validation.label, MOST_CHOOSING)
@@ -207,7 +207,7 @@ def final_judge(
     """
     inputs = signs["validation" if recipe.source.kind == "image" else "test"]
     if settings.workers:
-        from pipelines.gan_features import shared_out
+        from pipelines.gans.features import shared_out
 
         jury = jury.with_extractor(shared_out(jury.extractor, settings.workers))
     found = _judge(settings, recipe, dataset, jury, inputs, signs["test"], label)
@@ -229,7 +229,7 @@ def _judge(
     real: Signs,
     label: int | None,
 ) -> Judge:
-    from pipelines.gan_signs import entering
+    from pipelines.gans.signs import entering
     from pipelines.sources.download import cache_folder
 
     count = min(settings.samples, len(inputs)) if recipe.source.kind == "image" else settings.samples

@@ -9,7 +9,7 @@ import pytest
 from gan.recipes import GAN_RECIPES
 from pipelines.errors import InputError
 from pipelines.gan import GanSettings
-from pipelines.gan_signs import entering, find_class, halves, read_signs
+from pipelines.gans.signs import entering, find_class, halves, read_signs
 from pipelines.signs import SignDataset, open_signs
 
 COUNTS = {"train": 60, "validation": 48, "test": 30}

@@ -5,8 +5,8 @@ import pytest
 
 from gan.recipes import GAN_RECIPES
 from models.recipes import RECIPES
-from pipelines.gan_classes import classification_accuracy, distances_per_class
-from pipelines.gan_samples import Sampler
+from pipelines.gans.classes import classification_accuracy, distances_per_class
+from pipelines.gans.samples import Sampler
 from pipelines.signs import open_signs
 
 RANDOM = np.random.default_rng(0)

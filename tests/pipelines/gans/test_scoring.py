@@ -11,8 +11,8 @@ import pytest
 from gan.recipes import GAN_RECIPES
 from pipelines.errors import InputError
 from pipelines.gan import GanSettings
-from pipelines.gan_judge import open_jury
-from pipelines.gan_scoring import Judge, choosing_judge, final_judge
+from pipelines.gans.judge import open_jury
+from pipelines.gans.scoring import Judge, choosing_judge, final_judge
 from pipelines.signs import SignDataset, Signs, open_signs
 
 COUNTS = {"train": 60, "validation": 48, "test": 36}
@@ -65,7 +65,7 @@ def test_validation_chooses_and_test_judges(judges, signs):
 
 
 def test_many_samples_are_for_the_final_scoring(judges, monkeypatch):
-    monkeypatch.setattr("pipelines.gan_scoring.MOST_CHOOSING", 24)
+    monkeypatch.setattr("pipelines.gans.scoring.MOST_CHOOSING", 24)
     chooser, final = judges(CONDITIONAL)
     assert (len(chooser.real), chooser.sampler.count) == (24, 24)
     assert (len(final.real), final.sampler.count) == (36, 40)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipelines.entry import Results
-from pipelines.gan_classes import classification_accuracy, distances_per_class
-from pipelines.gan_course import find_failures, publish_course
-from pipelines.gan_scoring import CALLED
-from pipelines.gan_signs import entering
+from pipelines.gans.classes import classification_accuracy, distances_per_class
+from pipelines.gans.course import find_failures, publish_course
+from pipelines.gans.scoring import CALLED
+from pipelines.gans.signs import entering
 from pipelines.reports.figures import save_png, write_whole
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from gan.scores.extractors import Extractor
     from gan.training import TrainedGan
-    from pipelines.gan_scoring import Judge
+    from pipelines.gans.scoring import Judge
     from pipelines.signs import SignDataset, Signs
     from pipelines.tracking import TrackedRun
 

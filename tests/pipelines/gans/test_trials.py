@@ -15,7 +15,7 @@ import pytest
 from gan.training import Gan
 from pipelines.errors import InputError
 from pipelines.gan import GanSettings, gan
-from pipelines.gan_trials import GanTask, adopt, epoch_numbers
+from pipelines.gans.trials import GanTask, adopt, epoch_numbers
 from pipelines.signs import SignDataset, open_signs
 from pipelines.spaces import SPACES, read_space
 from pipelines.trials import Plan, train_and_report

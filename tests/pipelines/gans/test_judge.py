@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.errors import InputError
 from pipelines.gan import GanSettings
-from pipelines.gan_judge import open_extractor, open_jury
+from pipelines.gans.judge import open_extractor, open_jury
 from pipelines.signs import Signs, open_signs
 
 

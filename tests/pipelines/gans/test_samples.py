@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gan.recipes import GAN_RECIPES, GanRecipe
-from pipelines.gan_samples import Sampler, evenly
+from pipelines.gans.samples import Sampler, evenly
 from pipelines.signs import Signs
 
 LABELS = np.repeat([0, 1, 2], [12, 4, 1])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipelines.gan_outcome import alike_rows
+from pipelines.gans.outcome import alike_rows
 
 LABELS = np.repeat([0, 1, 2], [30, 20, 3])
 
