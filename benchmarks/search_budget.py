@@ -27,10 +27,10 @@ SEARCHES = {"random": ("--algorithm", "random", "--scheduler", "none"), "asha": 
 
 @click.command()
 @click.option("--data", default="../shared/gtsrb", show_default=True, help="A prepared folder or any source.")
-@click.option("--trials", default=16, show_default=True, help="Trials of the random search.")
+@click.option("--trials", default=8, show_default=True, help="Trials of the random search.")
 @click.option("--more", default=1.5, show_default=True, help="So many times as many trials of Optuna with ASHA.")
-@click.option("--epochs", default=12, show_default=True, help="Epochs of a trial that is not stopped.")
-@click.option("--limit", default=2150, show_default=True, help="Images a split.")
+@click.option("--epochs", default=16, show_default=True, help="Epochs of a trial that is not stopped.")
+@click.option("--limit", default=2580, show_default=True, help="Images a split.")
 @click.option("--repetitions", default=3, show_default=True, help="Seeds of the two searches.")
 @click.option("--work", default=Path("output/search_budget"), show_default=True, type=click.Path(path_type=Path))
 @click.option("--output", default=RESULTS / "search_budget.json", show_default=True, type=click.Path(path_type=Path))

@@ -88,8 +88,8 @@ EXPERIMENTS = {
     "holdout_frames": _held_out("frames"),
     "fine_tuning": _fine_tuning("{weights}"),
     "fine_tuning_random": _fine_tuning("random"),
-    "learning_curve": _on_limit("learning_curve", 8, 4300, "threshold"),
-    "dropout": _on_limit("dropout", 6, 2150, "threshold,load"),
+    "learning_curve": _on_limit("learning_curve", 8, 15700, "threshold"),
+    "dropout": _on_limit("dropout", 8, 8600, "threshold,load"),
     "search": Experiment(
         "tune", "--family cnn --trials 16 --epochs 6 --limit 4300", (*SEARCHED, "champion/scores.json"), "search"
     ),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
+    Rows = NDArray[np.int64]
 
 FEWEST = 8
 """Trials below which nothing can be said."""
@@ -54,8 +55,7 @@ def parameter_importance(
     features, rank = _features(known, parameters), rankdata(known[objective])
     random, losses = np.random.default_rng(seed), []
     for replicate in range(REPLICATES):
-        drawn = random.integers(0, len(known), len(known))
-        out = np.setdiff1d(np.arange(len(known)), drawn)
+        drawn, out = _bootstrap(len(known), random)
         forest = RandomForestRegressor(TREES, min_samples_leaf=2, max_features=0.5, random_state=replicate)
         forest.fit(features[drawn], rank[drawn])
         losses.append(_losses(forest.predict, features[out], rank[out], random))
@@ -104,6 +104,15 @@ def message_figure(message: str) -> Figure:
         figure = new_figure(WIDTH, 0.8)
         figure.text(0.5, 0.5, message, ha="center", va="center", color=MUTED, size=9)
     return figure
+
+
+def _bootstrap(count: int, random: np.random.Generator) -> tuple[Rows, Rows]:
+    """Rows of a bootstrap sample, and those left out, of which there is one at least."""
+    while True:
+        drawn = random.integers(0, count, count)
+        out = np.setdiff1d(np.arange(count), drawn)
+        if out.size:  # of few trials a sample may hold each once
+            return drawn, out
 
 
 def _features(trials: pd.DataFrame, parameters: Sequence[str]) -> Floats:

@@ -84,3 +84,9 @@ def test_too_few_trials_are_declined(trials):
 def test_nothing_to_decide_is_declined(trials):
     text = importance_figure(trials, ["param/constant"], "f1_macro").texts[0].get_text()
     assert text == "What decides macro-F1 cannot be said yet: no parameter varies"
+
+
+def test_a_sample_always_leaves_some_trials_out():
+    """Of two trials, half of all samples would hold both; of ten it happened in a search."""
+    samples = [importance._bootstrap(2, np.random.default_rng(seed)) for seed in range(20)]
+    assert all(set(out) == {0, 1} - set(drawn) and len(out) for drawn, out in samples)
