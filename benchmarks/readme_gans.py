@@ -68,7 +68,9 @@ def _noisy_data(found: dict[str, Any]) -> str:
 
 def _disturbances(found: dict[str, Any]) -> str:
     tau = found.get("kendall_tau_of_generators", {}).get("fd")
-    alike = f" They rank the generators with a Kendall's tau of {tau:.2f} by Frechet distance." if tau else ""
+    alike = (
+        f" They rank the generators with a Kendall's tau of {tau:.2f} by Frechet distance." if tau is not None else ""
+    )
     return (
         f"**What a score sees** of real signs that are more and more spoilt, by {len(found['extractors'])} "
         f"extractors.{alike}\n\n"

@@ -124,8 +124,8 @@ def _search() -> str:
         f"{_read('gtsrb/search/search.json')['seconds'] / 60:.0f} minutes, its champion's training on all images "
         f"included, which names {champion['accuracy']:.2%} of the test images with "
         f"{champion['parameters'] / 1e6:.2f} million parameters after {champion['epochs']} epochs "
-        f"({', '.join(str(best[name]).replace('_', '-') for name in ('architecture', 'activation'))}, "
-        f"{best['contrast']} contrast; [what mattered](results/gtsrb/search/importance.png), "
+        f"({best['architecture'].replace('_', '-')}, {best['activation']}, {best['contrast']} contrast; "
+        "[what mattered](results/gtsrb/search/importance.png), "
         "[how they learned](results/gtsrb/search/learning_curves.png))."
     )
 
