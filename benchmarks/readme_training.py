@@ -148,7 +148,7 @@ def _time() -> str:
     said = f"**Training time.** An epoch of the default network takes {ratio:.2f} of the time of a bare Keras loop"
     if (RESULTS / "tune_overhead.json").exists():
         overhead = _read("tune_overhead.json")["targets"][0]["measured"]
-        said += f"; a search by Ray Tune takes {overhead:.1%} more than the same trainings one after the other"
+        said += f"; a search by Ray Tune takes {1 + overhead:.2f} of that of the same trainings one after the other"
     return f"{said} (`make bench`)."
 
 
