@@ -48,7 +48,7 @@ def _holdout() -> str:
     for what in ("frames", "tracks"):
         scores = _read(f"gtsrb/holdout/{what}/scores.json")
         history = pd.read_csv(RESULTS / f"gtsrb/holdout/{what}/history.csv")
-        best = history.loc[int(scores["best_epoch"]), "val_accuracy"]
+        best = float(history["val_accuracy"].iloc[int(scores["best_epoch"])])
         said.append((1 - best, 1 - scores["accuracy"], scores["epochs"]))
     (frames, frames_test, epochs), (tracks, tracks_test, _) = said
     return (

@@ -30,7 +30,7 @@ SEARCHES = {"random": ("--algorithm", "random", "--scheduler", "none"), "asha": 
 @click.option("--trials", default=12, show_default=True, help="Trials of the random search.")
 @click.option("--more", default=2.0, show_default=True, help="So many times as many trials of Optuna with ASHA.")
 @click.option("--epochs", default=32, show_default=True, help="Epochs of a trial that is not stopped.")
-@click.option("--limit", default=1075, show_default=True, help="Images a split.")
+@click.option("--limit", default=860, show_default=True, help="Images a split.")
 @click.option("--repetitions", default=3, show_default=True, help="Seeds of the two searches.")
 @click.option("--work", default=Path("output/search_budget"), show_default=True, type=click.Path(path_type=Path))
 @click.option("--output", default=RESULTS / "search_budget.json", show_default=True, type=click.Path(path_type=Path))

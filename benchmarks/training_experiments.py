@@ -88,7 +88,7 @@ EXPERIMENTS = {
     "holdout_frames": _held_out("frames"),
     "fine_tuning": _fine_tuning("{weights}"),
     "fine_tuning_random": _fine_tuning("random"),
-    "learning_curve": _on_limit("learning_curve", 8, 15700, "threshold"),
+    "learning_curve": _on_limit("learning_curve", 8, 10750, "threshold"),
     "dropout": _on_limit("dropout", 8, 8600, "threshold,load"),
     "search": Experiment(
         "tune", "--family cnn --trials 16 --epochs 6 --limit 4300", (*SEARCHED, "champion/scores.json"), "search"

@@ -47,6 +47,10 @@ BACKBONES = {
 """Pretrained networks by the name that `--network` takes."""
 
 
+class WeightsError(ValueError):
+    """Pretrained weights that cannot be had, or are another network's."""
+
+
 def build_transfer(
     name: str, classes: int, size: int, *, weights: str | None = None, image_size: int = 96, dropout: float = 0.2
 ) -> keras.Model:
@@ -68,7 +72,8 @@ def build_transfer(
         A Keras model from float32 images (N, size, size, 3) in 0..255 to float32 logits (N, C).
 
     Raises:
-        ValueError: an unknown name, an image_size that is too small, or weights that do not fit.
+        ValueError: an unknown name, or an image_size that is too small.
+        WeightsError: the weights cannot be had, or do not fit.
     """
     backbone = _known(name)
     if image_size < backbone.smallest:
@@ -251,7 +256,7 @@ def _pretrained(name: str, weights: str, side: int) -> list[NDArray[np.float32]]
     """The weights of a network without its top, its first kernel taking channels in the order red, green, blue.
 
     Raises:
-        ValueError: they cannot be had, or are another network's.
+        WeightsError: they cannot be had, or are another network's.
     """
     backbone = BACKBONES[name]
     if weights == "imagenet":
@@ -261,7 +266,7 @@ def _pretrained(name: str, weights: str, side: int) -> list[NDArray[np.float32]]
         _load(base, name, Path(weights))
         values = base.get_weights()
     if not all(np.isfinite(value).all() for value in values):
-        raise ValueError(f"{weights}: some weights are not finite; get the file again")
+        raise WeightsError(f"{weights}: some weights are not finite; get the file again")
     if backbone.blue_first:
         values[0] = values[0][:, :, ::-1]
     return values
@@ -271,8 +276,8 @@ def _download(name: str, side: int) -> list[NDArray[np.float32]]:
     try:
         base = BACKBONES[name].make(weights="imagenet", include_top=False, input_shape=(side, side, 3))
     except Exception as error:  # Keras raises bare exceptions for whatever the network did
-        reason = _first_line(error)
-        raise ValueError(
+        reason = _gist(error)
+        raise WeightsError(
             f"imagenet: the weights of {name} cannot be downloaded ({reason}); give --weights PATH"
         ) from error
     return list(base.get_weights())
@@ -281,21 +286,23 @@ def _download(name: str, side: int) -> list[NDArray[np.float32]]:
 def _load(base: keras.Model, name: str, path: Path) -> None:
     remedy = f"give a file of {name}'s weights made with include_top=False"
     if not path.is_file():
-        raise ValueError(f"{path}: there is no such file; {remedy}")
+        raise WeightsError(f"{path}: there is no such file; {remedy}")
     try:
         arrays = _count_arrays(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of groups that Keras skips: the count tells
             base.load_weights(path)
     except Exception as error:  # Keras and HDF5 raise what they will on files that do not fit
-        reason = _first_line(error)
-        raise ValueError(f"{path}: not the weights of {name} ({reason}); {remedy}") from error
+        reason = _gist(error)
+        raise WeightsError(f"{path}: not the weights of {name} ({reason}); {remedy}") from error
     if arrays not in (None, len(base.weights)):  # Keras leaves unread what it does not know
-        raise ValueError(f"{path}: holds {arrays} arrays, {name} has {len(base.weights)}; {remedy}")
+        raise WeightsError(f"{path}: holds {arrays} arrays, {name} has {len(base.weights)}; {remedy}")
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+def _gist(error: Exception) -> str:
+    """The first two lines of a message: Keras says in the second what is wrong with the object of the first."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:2]) or type(error).__name__
 
 
 def _count_arrays(path: Path) -> int | None:

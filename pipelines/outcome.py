@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 REGISTERED_MODEL = "signs"
 CHAMPION = "champion"
 MODEL_FILE = "model.keras"
+NEEDED = ("cloudpickle", "keras", "numpy", "tensorflow")
+"""Packages that a logged model needs to load."""
 LOAD_IMAGES, ABLATED_IMAGES, ABLATED_UNITS = 256, 64, 64
 logger = logging.getLogger(__name__)
 
@@ -190,25 +192,35 @@ def log_outcome(
 
 
 def _log_model(model: keras.Model, example: NDArray[np.uint8], *, register: bool) -> str:
-    """Log the model with uint8 images in its signature; returns its MLflow id."""
+    """Log the model with uint8 images in its signature; returns its MLflow id.
+
+    Our own layers are stored with it, so that it loads where this repository is not.
+    """
+    import cloudpickle
     import mlflow
     import numpy as np
     from mlflow.models import ModelSignature
     from mlflow.types import Schema, TensorSpec
 
+    from models import layers
+
     signature = ModelSignature(
         Schema([TensorSpec(np.dtype(np.uint8), (-1, *example.shape[1:]))]),
         Schema([TensorSpec(np.dtype(np.float32), (-1, model.output_shape[-1]))]),
     )
-    # Not mlflow.keras, whose log_model of MLflow 3.17 fails on an input example; the same .keras file is stored.
-    info = mlflow.tensorflow.log_model(
-        model,
-        name="model",
-        signature=signature,
-        input_example=example,
-        pip_requirements=[f"{package}=={version(package)}" for package in ("keras", "numpy", "tensorflow")],
-        registered_model_name=REGISTERED_MODEL if register else None,
-    )
+    cloudpickle.register_pickle_by_value(layers)  # MLflow pickles all that Keras has registered
+    try:
+        # Not mlflow.keras, whose log_model of MLflow 3.17 fails on an input example; the same .keras file is stored.
+        info = mlflow.tensorflow.log_model(
+            model,
+            name="model",
+            signature=signature,
+            input_example=example,
+            pip_requirements=[f"{package}=={version(package)}" for package in NEEDED],
+            registered_model_name=REGISTERED_MODEL if register else None,
+        )
+    finally:
+        cloudpickle.unregister_pickle_by_value(layers)
     if register:
         client = mlflow.MlflowClient()
         client.set_registered_model_alias(REGISTERED_MODEL, CHAMPION, str(info.registered_model_version))

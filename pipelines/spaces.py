@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.errors import InputError
+from pipelines.options import reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Set
@@ -253,6 +254,7 @@ def recipe_at(point: dict[str, Any], family: str, epochs: int) -> Recipe:
     """The recipe of a point of a space: that of its `network`, or the family's, with the point's values.
 
     A pretrained network's head epochs are a part of `epochs`, all but one at most, so that no trial has more of them.
+    Drawn signs are left out, which trials do not learn from.
 
     Raises:
         ValueError: an unknown network or parameter, a value that it cannot have, or a network of another family.
@@ -263,7 +265,7 @@ def recipe_at(point: dict[str, Any], family: str, epochs: int) -> Recipe:
     if network not in RECIPES:
         raise ValueError(f"there is no network {network}; choose one of {', '.join(RECIPES)}")
     changes = {key: value for key, value in point.items() if key not in NOT_OF_THE_RECIPE}
-    recipe = RECIPES[network].updated(**changes)
+    recipe = RECIPES[network].updated(**changes, rendered=0)
     if recipe.pretrained != (family == "transfer"):
         other = "transfer" if recipe.pretrained else "cnn"
         raise ValueError(f"{recipe.architecture} is not of the family {family}; leave it out, or give --family {other}")
@@ -281,33 +283,46 @@ def require_valid_point(
     Raises:
         InputError: a parameter that no network of the space has, or no point that is valid.
     """
+    from models.transfer import WeightsError
 
     def build(point: dict[str, Any]) -> None:
         recipe = recipe_at(point, family, epochs)
         recipe.build(classes, size, weights=weights if recipe.pretrained else None)
 
     require_known(space, _known(space, family, epochs))
-    require_buildable(space, build)
+    alone = len({head.get("network") for head in _heads(space)}) == 1
+    try:
+        require_buildable(space, build, final=WeightsError if alone else ())
+    except WeightsError as error:
+        raise InputError(f"--weights {error}") from None
 
 
-def require_buildable(space: Space, build: Callable[[dict[str, Any]], object]) -> None:
+def require_buildable(
+    space: Space,
+    build: Callable[[dict[str, Any]], object],
+    *,
+    final: type[ValueError] | tuple[type[ValueError], ...] = (),
+) -> None:
     """Build up to 16 points of the space, until one can be built.
 
     Raises:
         InputError: `build` raised a ValueError for each.
+        ValueError: `build` raised one that is `final`: other points would not do either.
     """
     import numpy as np
 
     random = np.random.default_rng(0)
-    reason = ""
+    last = ""
     for _ in range(TRIES):
         try:
             build(space.sample(random))
+        except final:
+            raise
         except ValueError as error:
-            reason = _first_line(error)
+            last = reason(error)
         else:
             return
-    raise InputError(f"{space.source}: no valid point among {TRIES}; the last: {reason}")
+    raise InputError(f"{space.source}: no valid point among {TRIES}; the last: {last}")
 
 
 def require_known(space: Space, known: Set[str]) -> None:
@@ -325,19 +340,23 @@ def require_known(space: Space, known: Set[str]) -> None:
 
 def _known(space: Space, family: str, epochs: int) -> set[str]:
     """The parameters that some network of the space has, whatever its value."""
+    known: set[str] = set(NOT_OF_THE_RECIPE)
+    for head in _heads(space):
+        try:
+            known |= _names(recipe_at(head, family, epochs))
+        except ValueError as error:
+            raise InputError(f"{space.source}: {reason(error)}") from None
+    return known
+
+
+def _heads(space: Space) -> list[dict[str, Any]]:
+    """The networks and architectures that are tried, each with each."""
     choices = {part.name: part.values for part in space.parameters if part.distribution == "choice"}
-    heads = [
+    return [
         {name: value for name, value in (("network", network), ("architecture", architecture)) if value}
         for network in choices.get("network", [None])
         for architecture in choices.get("architecture", [None])
     ]
-    known: set[str] = set(NOT_OF_THE_RECIPE)
-    for head in heads:
-        try:
-            known |= _names(recipe_at(head, family, epochs))
-        except ValueError as error:
-            raise InputError(f"{space.source}: {_first_line(error)}") from None
-    return known
 
 
 def _names(recipe: Recipe) -> set[str]:
@@ -345,8 +364,3 @@ def _names(recipe: Recipe) -> set[str]:
 
     ignored = set(FIXED) | set(() if recipe.pretrained else OF_PRETRAINED)
     return {part.name for kind in (recipe, recipe.style()) for part in fields(kind)} - ignored
-
-
-def _first_line(error: Exception) -> str:
-    """A message on one line, as an error of the command line has it."""
-    return " ".join(str(error).split())

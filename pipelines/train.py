@@ -88,9 +88,28 @@ class TrainSettings(Settings):
         changes = self.model_dump(include=set(Recipe.__dataclass_fields__) - {"options"}, exclude_none=True)
         try:
             options = read_options(self.options, own=Recipe.__dataclass_fields__)
-            return RECIPES[self.network].updated(**changes, **options)
+            recipe = RECIPES[self.network].updated(**changes, **options)
         except ValueError as error:
             raise InputError(f"--network {self.network}, --options {self.options!r}: {reason(error)}") from None
+        self._require_pretrained(recipe)
+        return recipe
+
+    def _require_pretrained(self, recipe: Recipe) -> None:
+        """Refuse what decides nothing in the training of a network of our own.
+
+        Raises:
+            InputError: of the first such option.
+        """
+        from models.transfer import BACKBONES
+
+        weights = None if self.weights in ("", RANDOM) else self.weights
+        given = {"--weights": weights, "--head-epochs": self.head_epochs, "--trainable": self.trainable}
+        for option, value in given.items():
+            if value is not None and not recipe.pretrained:
+                raise InputError(
+                    f"{option} {value}: --network {self.network} starts from random weights, all of it trained at "
+                    f"once; leave it out, or choose one of {', '.join(BACKBONES)}"
+                )
 
     def initial_weights(self, recipe: Recipe) -> str | None:
         """What the network starts from: None for random weights."""
@@ -110,6 +129,8 @@ def train(settings: TrainSettings, run: TrackedRun) -> Results:
     if settings.smoke_test:
         settings = settings.model_copy(update={"limit": SMOKE_LIMIT, "epochs": SMOKE_EPOCHS, "register_model": False})
     recipe = settings.recipe()
+    if settings.smoke_test:
+        recipe = recipe.updated(rendered=0, head_epochs=min(1, recipe.head_epochs))
     dataset = prepared(settings.data, size=settings.size, seed=settings.seed)
     splits = read_splits(dataset, settings.limit)
     if settings.rendered is None and not drawable(dataset):

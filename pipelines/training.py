@@ -67,12 +67,14 @@ def train_network(
 
     from models.fit import fit
     from models.policies import policy
-    from models.transfer import fit_transfer
+    from models.transfer import WeightsError, fit_transfer
 
     keras.config.disable_interactive_logging()  # else MLflow's check of an example prints a progress bar
     keras.utils.set_random_seed(seed)
     try:
         model = recipe.build(classes, train.images.shape[1], weights=weights)
+    except WeightsError as error:
+        raise InputError(f"--weights {error}") from None
     except ValueError as error:
         raise InputError(f"{recipe.architecture}: {error}") from None
     common: dict[str, Any] = {

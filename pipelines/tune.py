@@ -367,7 +367,7 @@ def publish_search(
         },
         metrics={**metrics, "trials": float(len(trials)), "epochs": float(len(epochs))},
         artifacts={path.name: str(path) for path in files},
-        summary=search_summary(trials, best, objectives)
+        summary=f"{search_summary(trials, best, objectives)}\n\ntables and pictures  {folder}"
         + (f"\n\nto train the best:  {task.command(first.config)}" if task else ""),
     )
 

@@ -222,8 +222,12 @@ def require_alike(before: dict[str, Any], now: dict[str, Any], folder: Path) -> 
     """
     for key, value in now.items():
         if before.get(key) != value:
+            was, what = before.get(key), key
+            if isinstance(was, dict) and isinstance(value, dict):
+                part = next(name for name in sorted(was | value) if was.get(name) != value.get(name))
+                was, value, what = was.get(part), value.get(part), f"{key}, {part}:"
             raise InputError(
-                f"--resume: the search of {folder} has {key} {before.get(key)!r}, not {value!r}; "
+                f"--resume: the search of {folder} has {what} {was!r}, not {value!r}; "
                 "give it as it was, or start without --resume"
             )
 

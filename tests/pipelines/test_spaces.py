@@ -3,6 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.recipes import RECIPES, Recipe
+from models.transfer import WeightsError
 from pipelines.errors import InputError
 from pipelines.spaces import SPACES, Space, read_space, recipe_at, require_valid_point
 
@@ -138,6 +140,33 @@ def test_the_spaces_of_the_project_have_valid_points(name: str):
         recipe_at(space.sample(np.random.default_rng(seed)), family, 3)
 
 
+@pytest.mark.parametrize(("network", "family"), [("best", "cnn"), ("mobilenet_v2", "transfer")])
+def test_neither_trials_nor_their_champion_learn_from_drawn_signs(network: str, family: str):
+    assert RECIPES[network].rendered
+    assert recipe_at({"network": network}, family, 3).rendered == 0
+
+
+def test_weights_that_cannot_be_had_are_no_fault_of_a_space_with_one_network(write):
+    with pytest.raises(InputError, match=r"^--weights nowhere\.h5: there is no such file; give a file of mobilenet_v2"):
+        require_valid_point(
+            write(one("trainable", "{choice: [0.5]}")), "transfer", 3, classes=3, size=16, weights="nowhere.h5"
+        )
+
+
+def test_weights_of_one_network_are_enough_for_a_space_that_has_it(write, monkeypatch):
+    built = []
+
+    def build(recipe: Recipe, *_: object, **__: object) -> None:
+        built.append(recipe.architecture)
+        if recipe.architecture == "mobilenet":
+            raise WeightsError("here.h5: not the weights of mobilenet")
+
+    monkeypatch.setattr(Recipe, "build", build)
+    space = write(one("network", "{choice: [mobilenet, mobilenet_v2]}"))
+    require_valid_point(space, "transfer", 3, classes=3, size=16, weights="here.h5")
+    assert built[-1] == "mobilenet_v2"
+
+
 def test_an_unknown_parameter_is_named_with_the_choices(write):
     space = write("parameters: {network: {choice: [lenet]}, dropuot: {uniform: [0.1, 0.2]}}")
     with pytest.raises(InputError, match=r"dropuot: there is no such parameter; choose of .*dropout, dropout_kind"):
@@ -150,5 +179,5 @@ def test_an_unknown_network_is_named(write):
 
 
 def test_a_space_without_a_valid_point_says_why(write):
-    with pytest.raises(InputError, match=r"no valid point among 16; the last: .*dropout"):
+    with pytest.raises(InputError, match=r"no valid point among 16; the last: dropout 1.* less than 1$"):
         require_valid_point(write(one("dropout", "{uniform: [1.1, 2]}")), "cnn", 3, classes=3, size=16)

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -81,6 +83,26 @@ def test_trains_scores_logs_and_registers(colours: Path, tracked: Path) -> None:
     assert {metric.key for metric in logged.metrics} >= {"clean/accuracy", "clean/class/00/f1"}
 
 
+LOAD = """
+import sys
+import mlflow
+import numpy as np
+model = mlflow.pyfunc.load_model(sys.argv[1])
+np.testing.assert_allclose(model.predict(np.load("images.npy")), np.load("logits.npy"), rtol=1e-4, atol=1e-5)
+"""
+
+
+def test_a_registered_network_with_layers_of_ours_loads_without_this_repository(colours: Path, tracked: Path) -> None:
+    own = "contrast=local,transformers=1"
+    assert train.execute(settings(colours, tracked, network="lenet", options=own, epochs=1)) == 0
+    model = mlflow.artifacts.download_artifacts("models:/signs@champion", dst_path=str(tracked / "elsewhere"))
+    images = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), dtype=np.uint8)
+    stored = keras.saving.load_model(tracked / "train" / "model.keras", compile=False)
+    np.save(tracked / "images.npy", images)
+    np.save(tracked / "logits.npy", stored.predict_on_batch(images.astype(np.float32)))
+    subprocess.run([sys.executable, "-I", "-c", LOAD, model], cwd=tracked, check=True)
+
+
 @pytest.mark.usefixtures("tiny_network")
 def test_an_interrupted_training_is_continued(colours: Path, tracked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from pipelines.tracking import TrackedRun
@@ -132,6 +154,13 @@ def test_smoke_test_is_small_and_registers_nothing(colours: Path, tracked: Path)
     assert train.execute(settings(colours, tracked, smoke_test=True, epochs=50)) == 0
     assert len(pd.read_csv(tracked / "train" / "history.csv")) == SMOKE_EPOCHS
     assert not mlflow.search_registered_models()
+
+
+@pytest.mark.usefixtures("tiny_network")
+def test_a_smoke_test_of_the_best_draws_no_signs(colours: Path, tracked: Path) -> None:
+    assert train.execute(settings(colours, tracked, smoke_test=True, network="best", rendered=20)) == 0
+    run = mlflow.get_run(str(results(tracked)["run_id"]))
+    assert "rendered=0" in run.data.params["cfg/recipe"]
 
 
 @pytest.mark.usefixtures("tiny_network")
@@ -213,8 +242,10 @@ def test_a_data_set_without_a_split_is_refused(
         ({"options": "width=wide"}, "width 'wide': Input should be a valid number"),
         ({"augmentation": "sings"}, "sings"),
         ({"rendered": 2}, "the classes of"),
-        ({"weights": "imagenet"}, "starts from random weights"),
-        ({"network": "mobilenet_v2", "weights": "nowhere.h5"}, "nowhere.h5"),
+        ({"weights": "imagenet"}, "--weights imagenet: --network default starts from random weights"),
+        ({"trainable": 0.0}, "--trainable 0.0: --network default starts from random weights"),
+        ({"head_epochs": 2}, "--head-epochs 2: --network default starts from random weights"),
+        ({"network": "mobilenet_v2", "weights": "nowhere.h5"}, "--weights nowhere.h5: there is no such file"),
         ({"learning_rate": 1e38, "epochs": 3}, "training diverged"),
     ],
 )

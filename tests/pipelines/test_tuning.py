@@ -101,6 +101,9 @@ def test_epochs_of_gans_have_columns_of_their_own():
 def test_another_search_is_not_continued():
     with pytest.raises(InputError, match="the search of out has epochs 3, not 4; give it as it was"):
         require_alike({"epochs": 3, "seed": 0}, {"seed": 0, "epochs": 4}, Path("out"))
+    before = {"space": {"depth": {"choice": [1]}, "width": {"choice": [1]}}}
+    with pytest.raises(InputError, match=r"out has space, width: \{'choice': \[1\]\}, not None; give"):
+        require_alike(before, {"space": {"depth": {"choice": [1]}}}, Path("out"))
 
 
 @pytest.mark.parametrize(("left", "ends"), [(2, True), (3, False)])
