@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from pipelines.intervals import t_interval
+from pipelines.reports.effects import ENOUGH
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 TUNED = {0.0: "its head alone", 0.5: "half of it", 1.0: "all of it"}
@@ -36,8 +37,8 @@ def _learning_curve() -> str:
         rows.append(f"| {share:.0%} | {' | '.join(cells)} |")
     return (
         "**On part of the data.** The default network learned a share of the training *tracks* for equally many steps "
-        f"({_size('learning_curve')}, {trials['param/seed'].nunique()} seeds, mean [95%]). The threshold is where "
-        "accuracy is halved, as a share of the noise's range, mean over the four noises of preset `quick` "
+        f"({_size('learning_curve')}; {_seeds(trials)}). The threshold is where accuracy is halved, as a share of the "
+        "noise's range, mean over the four noises of preset `quick` "
         "([figure](results/gtsrb/learning_curve/effects.png)).\n\n"
         "| training tracks | macro-F1 on validation tracks | noise threshold |\n| --- | --- | --- |\n" + "\n".join(rows)
     )
@@ -78,23 +79,16 @@ def _dropout() -> str:
     rates = sorted(trials["param/dropout"].unique())
     none, most = (trials[trials["param/dropout"] == rate] for rate in (rates[0], rates[-1]))
     none = none.drop_duplicates("param/seed")  # nothing dropped is the same network, of whatever kind the dropout is
-    said = [
-        f"{name} {_over_seeds(none[column], form)} without dropout, "
-        + ", ".join(
-            f"{_over_seeds(group[column], form)} where {KINDS[str(kind)]} are dropped"
-            for kind, group in most.groupby("param/dropout_kind")
-        )
-        for name, column, form in (
-            ("The Gini coefficient of importance over units is", "load/importance_gini", ".3f"),
-            ("the share of the load on the top 5% of units", "load/importance_top5", ".3f"),
-            ("macro-F1", "f1_macro", ".3f"),
-            ("the noise threshold", "threshold", ".3f"),
-        )
-    ]
+    groups = {"nothing": none} | {KINDS[str(kind)]: group for kind, group in most.groupby("param/dropout_kind")}
+    names = ("load/importance_gini", "load/importance_top5", "threshold", "f1_macro")
+    rows = [f"| {what} | {' | '.join(_over_seeds(group[name]) for name in names)} |" for what, group in groups.items()]
     return (
-        f"**Does dropout spread the load?** {'; '.join(said)} (at rate {rates[-1]:g}; {_size('dropout')}, "
-        f"{trials['param/seed'].nunique()} seeds, mean [95%]; importance: by how much the loss rises when a unit is "
-        "set to zero).\n\n"
+        f"**Does dropout spread the load?** At rate {rates[-1]:g} and equally many steps ({_size('dropout')}; "
+        f"{_seeds(trials)}). Importance of a unit is by how much the loss rises when it is set to zero; a lower Gini "
+        "coefficient is an evener load. Mind the macro-F1: networks that have learned less are compared with one that "
+        "has learned more.\n\n"
+        "| dropped | Gini coefficient of importance | load on the top 5% of units | noise threshold | macro-F1 |\n"
+        "| --- | --- | --- | --- | --- |\n" + "\n".join(rows) + "\n\n"
         "![Load, accuracy and thresholds against the rate of dropout, by its kind](results/gtsrb/dropout/effects.png)"
     )
 
@@ -171,6 +165,14 @@ def _read(path: str) -> dict[str, Any]:
     return found
 
 
-def _over_seeds(values: "pd.Series[float]", form: str = ".3f") -> str:
+def _seeds(trials: pd.DataFrame) -> str:
+    """How `_over_seeds` is to be read."""
+    count = trials["param/seed"].nunique()
+    return f"each of {count} seeds" if count < ENOUGH else f"{count} seeds, mean [95%]"
+
+
+def _over_seeds(values: "pd.Series[float]") -> str:
+    if len(values) < ENOUGH:
+        return ", ".join(f"{value:.3f}" for value in values)
     mean, low, high = t_interval(values)
-    return f"{mean:{form}} [{low:{form}}, {high:{form}}]"
+    return f"{mean:.3f} [{low:.3f}, {high:.3f}]"

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 SEED = "param/seed"
 NOT_MEASURED = ("trial_id", "epochs", "best_epoch", "seconds")
+ENOUGH = 3
+"""Trainings from which on an interval tells something: Student's of two is 13 standard errors to either side."""
 MOST = 10
 """Values of a single parameter up to which it is taken for a grid."""
 COLUMNS = 3
@@ -46,17 +48,23 @@ def measured(trials: pd.DataFrame) -> list[str]:
     return [name for name in names if name.count("/") <= 1 and trials[name].notna().any() and is_numeric(trials[name])]
 
 
-def effects(trials: pd.DataFrame, parameters: Sequence[str], metric: str, *, confidence: float = 0.95) -> pd.DataFrame:
-    """Mean of a metric over the trials of equal parameters, with Student's t interval.
+def effects(trials: pd.DataFrame, parameters: Sequence[str], metric: str) -> pd.DataFrame:
+    """Mean of a metric over the trials of equal parameters, with Student's 95% interval, or the range of two trials.
 
     Returns:
         A row a combination: the parameters, mean, low, high (NaN for a single trial), trials.
     """
     rows = [
-        [*key, *t_interval(values, confidence), len(values)]
+        [*key, *_spread(values), len(values)]
         for key, values in trials.dropna(subset=[metric]).groupby(list(parameters))[metric]
     ]
     return pd.DataFrame(rows, columns=[*parameters, "mean", "low", "high", "trials"])
+
+
+def _spread(values: pd.Series[float]) -> tuple[float, float, float]:
+    if len(values) == ENOUGH - 1:
+        return float(values.mean()), float(values.min()), float(values.max())
+    return t_interval(values)
 
 
 def effects_figure(trials: pd.DataFrame, varying: Sequence[str]) -> Figure:
@@ -120,7 +128,8 @@ def _colours(count: int, *, numeric: bool) -> list[Any]:
 def _title(trials: pd.DataFrame, parameters: Sequence[str]) -> str:
     repeats = trials.groupby(list(parameters)).size()
     count = f"{repeats.min()}" if repeats.min() == repeats.max() else f"{repeats.min()} to {repeats.max()}"
-    over = f": mean and 95% interval over {count} trainings" if repeats.max() > 1 else ": one training each"
+    spread = "95% interval" if repeats.max() >= ENOUGH else "range"
+    over = f": mean and {spread} over {count} trainings" if repeats.max() > 1 else ": one training each"
     names = " and ".join(spoken_name(name) for name in parameters)
     return f"What {names} {'change' if len(parameters) > 1 else 'changes'}{over}"
 

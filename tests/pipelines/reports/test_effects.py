@@ -37,6 +37,14 @@ def test_means_and_student_intervals_over_seeds(grid):
     assert (row["low"], row["high"]) == pytest.approx(expected)
 
 
+def test_of_two_trainings_the_range_is_shown(grid):
+    two = grid[grid["param/seed"] < 2]
+    row = effects(two, ["param/kind", "param/rate"], "f1_macro").iloc[0]
+    values = two.loc[(two["param/kind"] == row["param/kind"]) & (two["param/rate"] == row["param/rate"]), "f1_macro"]
+    assert row[["low", "mean", "high"]].tolist() == pytest.approx([values.min(), values.mean(), values.max()])
+    assert "mean and range over 2 trainings" in effects_figure(two, VARYING).texts[0].get_text()
+
+
 def test_a_single_training_has_no_interval(grid):
     table = effects(grid[grid["param/seed"] == 0], ["param/kind", "param/rate"], "f1_macro")
     assert table["low"].isna().all()
