@@ -133,7 +133,7 @@ def _budget() -> str:
         f"**What a search saves.** A search by Optuna with ASHA matched the best of a random search, whose "
         f"{found['trials']['random']} trials all ended, in {matched} of {len(rows)} repetitions, after "
         f"{found['share_of_epochs_to_match']:.2f} of that one's epochs. After {found['share_of_all_epochs']:.2f} of "
-        f"them its own {found['trials']['asha']} trials were over, and their best validation macro-F1 was {abs(gain):.3f} "
+        f"them its {found['trials']['asha']} trials were over, and their best validation macro-F1 was {abs(gain):.3f} "
         f"{'above' if gain >= 0 else 'below'} that of the random search ({best['asha']} against {best['random']}; "
         f"{found['epochs_of_a_trial']} epochs on {found['images']:,} images; `python -m benchmarks.search_budget`)."
     )
