@@ -292,16 +292,13 @@ def require_valid_point(
     require_known(space, _known(space, family, epochs))
     alone = len({head.get("network") for head in _heads(space)}) == 1
     try:
-        require_buildable(space, build, final=WeightsError if alone else ())
+        require_buildable(space, build, final=(WeightsError,) if alone else ())
     except WeightsError as error:
         raise InputError(f"--weights {error}") from None
 
 
 def require_buildable(
-    space: Space,
-    build: Callable[[dict[str, Any]], object],
-    *,
-    final: type[ValueError] | tuple[type[ValueError], ...] = (),
+    space: Space, build: Callable[[dict[str, Any]], object], *, final: tuple[type[ValueError], ...] = ()
 ) -> None:
     """Build up to 16 points of the space, until one can be built.
 

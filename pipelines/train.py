@@ -101,14 +101,14 @@ class TrainSettings(Settings):
             InputError: of the first such option.
         """
         from models.transfer import BACKBONES
+        from pipelines.spaces import OF_PRETRAINED
 
-        weights = None if self.weights in ("", RANDOM) else self.weights
-        given = {"--weights": weights, "--head-epochs": self.head_epochs, "--trainable": self.trainable}
-        for option, value in given.items():
-            if value is not None and not recipe.pretrained:
+        for name in ("weights", *OF_PRETRAINED):
+            value = getattr(self, name)
+            if value not in (None, "", RANDOM) and not recipe.pretrained:
                 raise InputError(
-                    f"{option} {value}: --network {self.network} starts from random weights, all of it trained at "
-                    f"once; leave it out, or choose one of {', '.join(BACKBONES)}"
+                    f"--{name.replace('_', '-')} {value}: --network {self.network} starts from random weights, all of "
+                    f"it trained at once; leave it out, or choose one of {', '.join(BACKBONES)}"
                 )
 
     def initial_weights(self, recipe: Recipe) -> str | None:
