@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     import keras
@@ -196,20 +198,16 @@ def _log_model(model: keras.Model, example: NDArray[np.uint8], *, register: bool
 
     Our own layers are stored with it, so that it loads where this repository is not.
     """
-    import cloudpickle
     import mlflow
     import numpy as np
     from mlflow.models import ModelSignature
     from mlflow.types import Schema, TensorSpec
 
-    from models import layers
-
     signature = ModelSignature(
         Schema([TensorSpec(np.dtype(np.uint8), (-1, *example.shape[1:]))]),
         Schema([TensorSpec(np.dtype(np.float32), (-1, model.output_shape[-1]))]),
     )
-    cloudpickle.register_pickle_by_value(layers)  # MLflow pickles all that Keras has registered
-    try:
+    with _only_our_layers_registered():
         # Not mlflow.keras, whose log_model of MLflow 3.17 fails on an input example; the same .keras file is stored.
         info = mlflow.tensorflow.log_model(
             model,
@@ -219,12 +217,35 @@ def _log_model(model: keras.Model, example: NDArray[np.uint8], *, register: bool
             pip_requirements=[f"{package}=={version(package)}" for package in NEEDED],
             registered_model_name=REGISTERED_MODEL if register else None,
         )
-    finally:
-        cloudpickle.unregister_pickle_by_value(layers)
     if register:
         client = mlflow.MlflowClient()
         client.set_registered_model_alias(REGISTERED_MODEL, CHAMPION, str(info.registered_model_version))
     return str(info.model_id)
+
+
+@contextmanager
+def _only_our_layers_registered() -> Iterator[None]:
+    """Within, Keras knows of no custom objects but our classifiers' layers, and those are pickled by value.
+
+    MLflow pickles all custom objects that Keras has registered, those of imported GANs and libraries too, by
+    reference: the model would then load only where all of these can be imported.
+    """
+    import cloudpickle
+    import keras
+
+    from models import layers
+
+    registered = keras.saving.get_custom_objects()
+    everything = dict(registered)
+    for name, value in everything.items():
+        if value.__module__ != layers.__name__:
+            del registered[name]
+    cloudpickle.register_pickle_by_value(layers)
+    try:
+        yield
+    finally:
+        cloudpickle.unregister_pickle_by_value(layers)
+        registered.update(everything)
 
 
 def summarise(outcome: Outcome, folder: Path) -> str:

@@ -93,6 +93,8 @@ np.testing.assert_allclose(model.predict(np.load("images.npy")), np.load("logits
 
 
 def test_a_registered_network_with_layers_of_ours_loads_without_this_repository(colours: Path, tracked: Path) -> None:
+    import gan.layers  # noqa: F401  what other modules register with Keras must not be needed either
+
     own = "contrast=local,transformers=1"
     assert train.execute(settings(colours, tracked, network="lenet", options=own, epochs=1)) == 0
     model = mlflow.artifacts.download_artifacts("models:/signs@champion", dst_path=str(tracked / "elsewhere"))
