@@ -99,7 +99,7 @@ class EntryPoint(Generic[S]):
             with open_run(self.name, settings) as run:
                 run_id = run.run_id
                 results = self.work(settings, run)
-                run.log_metrics(results.metrics)
+                run.conclude(results.metrics, results.summary)
                 summary = f"{results.summary}\n\n{run.where_to_look()}"
         except (InputError, ValidationError) as error:
             code = WRONG_INPUT

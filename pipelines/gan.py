@@ -129,7 +129,7 @@ def gan(settings: GanSettings, run: TrackedRun) -> Results:
         "training %s on %d images on %s: %d steps", settings.recipe_name, len(signs["train"]), devices, recipe.steps
     )
     run.log_params({"recipe": recipe, "data_digest": dataset.digest, "devices": devices})
-    run.set_tags({"data": dataset.name, "model": settings.recipe_name, "class": settings.class_ or "all"})
+    run.identify({"data": dataset.name, "model": settings.recipe_name, "class": settings.class_ or "all"})
     try:
         trained = _train(settings, recipe, dataset, signs["train"], chooser, run)
     except DivergenceError as error:

@@ -54,7 +54,7 @@ def _step(run: TrackedRun, entry: EntryPoint[S], settings: S) -> Results:
     """Do one entry point's work in a run nested in this one."""
     with run.child(entry.name, settings) as child:
         results = entry(settings, child)
-        child.log_metrics(results.metrics)
+        child.conclude(results.metrics, results.summary)
     return results
 
 

@@ -42,7 +42,7 @@ def prepare(settings: PrepareSettings, run: TrackedRun) -> Results:
     signs = prepared(settings.data, size=settings.size, crop=settings.crop, seed=settings.seed, output=folder)
     _draw_samples(signs, folder / SAMPLES)
     run.log_files([folder / DATASET_FILE, folder / SAMPLES], "data")
-    run.set_tags({"data": signs.name, "data_digest": signs.digest})
+    run.identify({"data": signs.name, "data_digest": signs.digest})
     metrics = {f"data/{split}": float(sum(counts)) for split, counts in signs.counts.items()}
     return Results(
         params={"data": settings.data, "size": signs.size, "crop": signs.crop, "digest": signs.digest},

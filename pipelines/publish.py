@@ -50,7 +50,7 @@ def publish(study: Study, run: TrackedRun, folder: Path) -> Results:
     shutil.rmtree(folder / "report", ignore_errors=True)  # no picture of an earlier grid stays
     pages = write_robustness_report(folder / "report", study, make_pictures(study), about=_about(study, run))
     _log_curves(study, run)
-    run.set_tags(_tags(study))
+    run.identify(_tags(study))
     run.log_files([*tables, table])
     run.log_files(folder / "report", "report")
     run.log_files(folder / "predictions", "predictions")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import urllib.error
 import urllib.request
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 
 METRICS_A_REQUEST = 1000
 """The most metrics that one MLflow request may carry."""
+NOTE_LENGTH = 7900
+"""Characters of a description; MLflow takes tags of 8,000."""
+NAMED_BY_CHANCE = r"[a-z]+-[a-z]+-\d+"
+"""Names such as traveling-cow-593, which MLflow gives to runs that nobody has named."""
+KIND_TAG, KIND = "mlflow.experimentKind", "custom_model_development"
+"""Makes MLflow's UI open an experiment at its runs; one without a kind is opened at the traces of a language model."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,21 @@ class TrackedRun:
         for key, value in tags.items():
             client.set_tag(self.run_id, key, value)
 
+    def identify(self, tags: Mapping[str, str]) -> None:
+        """Tag the run with what it is about, and name it after its model, or data, unless somebody has named it."""
+        import mlflow
+
+        self.set_tags(tags)
+        name = str(mlflow.get_run(self.run_id).info.run_name)
+        if name == self.name.split("/")[0] or re.fullmatch(NAMED_BY_CHANCE, name):
+            self.set_tags({"mlflow.runName": f"{self.name} {tags.get('model') or tags['data']}"})
+
+    def conclude(self, metrics: Mapping[str, float], summary: str) -> None:
+        """Log the numbers at the end of a run, and its summary as the description that the UI shows first."""
+        self.log_metrics(metrics)
+        if summary:
+            self.set_tags({"mlflow.note.content": f"```text\n{summary.strip()[:NOTE_LENGTH]}\n```"})
+
     @contextmanager
     def child(self, name: str, settings: Settings) -> Iterator[TrackedRun]:
         """Open a run nested in this one; it is marked FAILED when its block raises."""
@@ -89,12 +111,16 @@ class TrackedRun:
         self.log_params(settings.model_dump(exclude={"verbose", "quiet"}))
 
     def where_to_look(self) -> str:
-        """The run id and how to see it in the MLflow UI, for the end of the terminal output."""
+        """The address of the run in the MLflow UI, and how to start that, for the end of the terminal output."""
         import mlflow
 
         uri = mlflow.get_tracking_uri()
-        look = f"open {uri}" if uri.startswith("http") else f'mlflow ui --backend-store-uri "{uri}"   (or: make ui)'
-        return f"MLflow run  {self.run_id}\nMLflow UI   {look}"
+        served = uri.startswith(("http://", "https://"))
+        server = uri.rstrip("/") if served else "http://127.0.0.1:5000"
+        experiment = mlflow.get_run(self.run_id).info.experiment_id
+        page = f"{server}/#/experiments/{experiment}/runs/{self.run_id}"
+        start = "" if served else f'MLflow UI   mlflow ui --backend-store-uri "{uri}"   (or: make ui), then open\n'
+        return f"{start}MLflow run  {page}"
 
 
 def curve_name(name: str) -> str:
@@ -127,8 +153,17 @@ def open_run(name: str, settings: Settings) -> Iterator[TrackedRun]:
     )
     with started as active:
         run = TrackedRun(active.info.run_id, name)
+        _show_runs_first(active.info.experiment_id)
         run.describe(settings)
         yield run
+
+
+def _show_runs_first(experiment_id: str) -> None:
+    import mlflow
+
+    client = mlflow.MlflowClient()
+    if KIND_TAG not in client.get_experiment(experiment_id).tags:
+        client.set_experiment_tag(experiment_id, KIND_TAG, KIND)
 
 
 def _tracking_uri() -> str:

@@ -221,7 +221,7 @@ def _fit(
 
 def _describe(run: TrackedRun, settings: TrainSettings, recipe: Recipe, dataset: SignDataset) -> None:
     run.log_params({"recipe": recipe, "data_digest": dataset.digest})
-    run.set_tags({"data": dataset.name, "model": settings.network})
+    run.identify({"data": dataset.name, "model": settings.network})
 
 
 def _on_epoch(run: TrackedRun, epoch: int, epochs: int, numbers: dict[str, float]) -> None:

@@ -316,7 +316,7 @@ def _describe(settings: TuneSettings, search: Search, dataset: SignDataset, run:
     tags = {"data": dataset.name, "model": settings.family}
     if search.plan.gan:
         tags |= {"model": search.plan.gan.settings.recipe_name, "class": settings.class_ or "all"}
-    run.set_tags({**tags, "search_space": search.space.digest})
+    run.identify({**tags, "search_space": search.space.digest})
     tags |= {"family": settings.family, "seed": str(settings.seed)}
     experiment = mlflow.get_run(run.run_id).info.experiment_id
     return SearchRecord(uuid.uuid4().hex, run.run_id, experiment, tags, alike)

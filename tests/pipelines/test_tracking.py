@@ -36,6 +36,31 @@ def test_the_run_of_mlflow_run_is_continued_and_hidden_from_workers(tracked, mon
     assert logged.data.params["cfg/seed"] == "0"
 
 
+def test_the_ui_shows_runs_by_what_they_are_about(tracked, monkeypatch):
+    """Not as GenAI traces, nor under names made by chance; what somebody chose stays."""
+    client = mlflow.MlflowClient(os.environ["MLFLOW_TRACKING_URI"])
+    experiment = client.create_experiment("by-mlflow-run", tags={"mlflow.experimentKind": "genai_development"})
+    by_chance, chosen = (client.create_run(experiment, run_name=name) for name in (None, "before-the-fix"))
+    names = []
+    for made in (by_chance, chosen, None):
+        if made:
+            monkeypatch.setenv("MLFLOW_RUN_ID", made.info.run_id)
+        with tracking.open_run("train", Settings(output=tracked)) as run:
+            run.identify({"data": "gtsrb", "model": "best"})
+            run.conclude({"accuracy": 0.5}, "half right\n")
+            with run.child("train/seed-5", Settings(output=tracked)) as child:
+                child.identify({"data": "gtsrb", "model": "best"})
+        names.append(client.get_run(run.run_id).info.run_name)
+    assert names == ["train best", "before-the-fix", "train best"]
+    assert client.get_run(child.run_id).info.run_name == "train/seed-5"
+    found = client.get_run(run.run_id)
+    assert found.data.tags["mlflow.note.content"] == "```text\nhalf right\n```"
+    assert found.data.metrics["accuracy"] == 0.5
+    assert client.get_experiment(found.info.experiment_id).tags["mlflow.experimentKind"] == "custom_model_development"
+    assert client.get_experiment(experiment).tags["mlflow.experimentKind"] == "genai_development"
+    assert run.where_to_look().endswith(f"/#/experiments/{found.info.experiment_id}/runs/{run.run_id}")
+
+
 def test_a_child_run_is_nested_and_fails_alone(tracked):
     with tracking.open_run("parent", Settings(output=tracked)) as run:
         with run.child("good", Settings(output=tracked)) as good:
