@@ -126,11 +126,10 @@ def train(settings: TrainSettings, run: TrackedRun) -> Results:
     from pipelines.training import drawable, read_splits
 
     load_tensorflow()
-    if settings.smoke_test:
-        settings = settings.model_copy(update={"limit": SMOKE_LIMIT, "epochs": SMOKE_EPOCHS, "register_model": False})
     recipe = settings.recipe()
     if settings.smoke_test:
-        recipe = recipe.updated(rendered=0, head_epochs=min(1, recipe.head_epochs))
+        settings = settings.model_copy(update={"limit": SMOKE_LIMIT, "register_model": False})
+        recipe = recipe.updated(epochs=SMOKE_EPOCHS, rendered=0, head_epochs=min(1, recipe.head_epochs))
     dataset = prepared(settings.data, size=settings.size, seed=settings.seed)
     splits = read_splits(dataset, settings.limit)
     if settings.rendered is None and not drawable(dataset):
@@ -183,7 +182,7 @@ def _train_repeatedly(
         own = settings.model_copy(update={"seed": seed, "output": folder, "register_model": False})
         with run.child(f"train/seed-{seed}", own) as child:
             outcomes[seed], results = _train_once(own, recipe, dataset, splits, child)
-            child.log_metrics(results.metrics)
+            child.conclude(results.metrics, results.summary)
     return join(outcomes, dataset, splits, run, settings.output, views=settings.views, register=settings.register_model)
 
 
