@@ -184,17 +184,19 @@ def log_outcome(
         name = f"{dataset.name}-{split}"
         logged = mlflow.data.from_numpy(signs.image, targets=signs.label, source=source, name=name)
         mlflow.log_input(logged, context=split)
-    model_id = _log_model(outcome.model, outcome.test.image[:4], register=register)
+    model_id, registered = _log_model(outcome.model, outcome.test.image[:4], register=register)
+    if registered:
+        _crown(registered, _scored(outcome))
     metrics = outcome.metrics()
     for name in ("precision", "recall", "fpr", "f1"):
         values = outcome.scores.per_class[name].tolist()
-        metrics |= {f"clean/class/{label:02d}/{name}": float(value) for label, value in enumerate(values)}
+        metrics |= {f"clean/class/{name}/{label:02d}": float(value) for label, value in enumerate(values)}
     run.log_metrics(metrics, step=0, model_id=model_id)
     run.log_files([path for path in files if path.suffix != ".keras"])
 
 
-def _log_model(model: keras.Model, example: NDArray[np.uint8], *, register: bool) -> str:
-    """Log the model with uint8 images in its signature; returns its MLflow id.
+def _log_model(model: keras.Model, example: NDArray[np.uint8], *, register: bool) -> tuple[str, str]:
+    """Log the model with uint8 images in its signature; returns its MLflow id, and the version if it is registered.
 
     Our own layers are stored with it, so that it loads where this repository is not.
     """
@@ -217,10 +219,16 @@ def _log_model(model: keras.Model, example: NDArray[np.uint8], *, register: bool
             pip_requirements=[f"{package}=={version(package)}" for package in NEEDED],
             registered_model_name=REGISTERED_MODEL if register else None,
         )
-    if register:
-        client = mlflow.MlflowClient()
-        client.set_registered_model_alias(REGISTERED_MODEL, CHAMPION, str(info.registered_model_version))
-    return str(info.model_id)
+    return str(info.model_id), str(info.registered_model_version or "")
+
+
+def _crown(version: str, description: str) -> None:
+    """Make a registered version the champion."""
+    import mlflow
+
+    client = mlflow.MlflowClient()
+    client.update_model_version(REGISTERED_MODEL, version, description)
+    client.set_registered_model_alias(REGISTERED_MODEL, CHAMPION, version)
 
 
 @contextmanager
@@ -248,6 +256,11 @@ def _only_our_layers_registered() -> Iterator[None]:
         registered.update(everything)
 
 
+def _scored(outcome: Outcome) -> str:
+    scores, wrong, images = outcome.scores, outcome.wrong, len(outcome.test)
+    return f"test accuracy {scores.accuracy:.2%} ({wrong} of {images} wrong), macro-F1 {scores.f1_macro:.4f}"
+
+
 def summarise(outcome: Outcome, folder: Path) -> str:
     """What a person reads at the end of a training."""
     scores, about = outcome.scores, _about(outcome)
@@ -256,8 +269,7 @@ def summarise(outcome: Outcome, folder: Path) -> str:
     validation = f"; on validation {seen:.4f}" if seen is not None else ""
     kept = f"best of {about['epochs']} epochs: {about['best_epoch'] + 1}" if seen is not None else "the last epoch"
     lines = [
-        f"test accuracy {scores.accuracy:.2%} ({about['wrong']} of {about['test_images']} wrong), "
-        f"macro-F1 {scores.f1_macro:.4f}{validation}, calibration error {scores.calibration_error:.4f}",
+        f"{_scored(outcome)}{validation}, calibration error {scores.calibration_error:.4f}",
         "weakest classes: " + ", ".join(f"{row.class_name} (F1 {row.f1:.3f})" for row in weakest.itertuples()),
         f"{about['parameters']:,} parameters, {kept}, {about['training_seconds']:.0f} s of training",
         f"model         {folder / MODEL_FILE}",
