@@ -125,19 +125,29 @@ def _search() -> str:
 
 
 def _budget() -> str:
-    found = _read("search_budget.json")
-    rows, gain = found["repetitions"], found["mean_gain_in_f1_macro"]
-    best = {name: ", ".join(f"{row[f'{name}_f1_macro']:.3f}" for row in rows) for name in ("asha", "random")}
-    matched = sum(row["asha_epochs_to_match"] is not None for row in rows)
+    rows = []
+    for path in sorted(RESULTS.glob("search_budget*.json")):
+        found = _read(path.name)
+        pairs = [(row["asha_f1_macro"], row["random_f1_macro"]) for row in found["repetitions"]]
+        ours, theirs = (", ".join(f"{score:.3f}" for score in scores) for scores in zip(*pairs, strict=True))
+        matched = sum(row["asha_epochs_to_match"] is not None for row in found["repetitions"])
+        cells = [
+            f"{found['trials']['random']} of {found['epochs_of_a_trial']} epochs, {theirs}",
+            f"{found['trials']['asha']}, {ours}",
+            f"{found['share_of_all_epochs']:.2f}",
+            f"{found['mean_gain_in_f1_macro']:+.3f}",
+            f"{matched} of {len(pairs)}",
+            f"{found['share_of_epochs_to_match']:.2f}",
+        ]
+        rows.append(f"| {' | '.join(cells)} |\n")
     return (
-        f"**What a search saves.** A search by Optuna with ASHA matched the best of a random search, whose "
-        f"{found['trials']['random']} trials all ended, in {matched} of {len(rows)} repetitions, after "
-        f"{found['share_of_epochs_to_match']:.2f} of that one's epochs (all of its own where it never did). After "
-        f"{found['share_of_all_epochs']:.2f} of them its {found['trials']['asha']} trials were over, and their best "
-        f"validation macro-F1 was {abs(gain):.3f} {'above' if gain >= 0 else 'below'} that of the random search "
-        f"({best['asha']} against {best['random']}; "
-        f"{found['epochs_of_a_trial']} epochs on {found['images']:,} images; `python -m benchmarks.search_budget`)."
-    )
+        "**What a search saves.** Optuna with ASHA against random search whose trials all end, by the best validation "
+        f"macro-F1 of each repetition, on {found['images']:,} images (`python -m benchmarks.search_budget --trials N "
+        "--epochs N`). The last column is the share of the random search's epochs after which its best was matched, "
+        "all of our own where it never was.\n\n"
+        "| random: trials, best | Optuna and ASHA: trials, best | their epochs, of random's | mean gain | matched | "
+        "after |\n| --- | --- | --- | --- | --- | --- |\n" + "".join(rows)
+    ).rstrip()
 
 
 def _time() -> str:
