@@ -25,7 +25,7 @@ NOTE_LENGTH = 7900
 NAMED_BY_CHANCE = r"[a-z]+-[a-z]+-\d+"
 """Names such as traveling-cow-593, which MLflow gives to runs that nobody has named."""
 KIND_TAG, KIND = "mlflow.experimentKind", "custom_model_development"
-"""Makes MLflow's UI open an experiment at its runs; one without a kind is opened at the traces of a language model."""
+"""Makes MLflow's UI open an experiment at its runs; one without a kind is opened at a language model's traces."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class TrackedRun:
         served = uri.startswith(("http://", "https://"))
         server = uri.rstrip("/") if served else "http://127.0.0.1:5000"
         experiment = mlflow.get_run(self.run_id).info.experiment_id
-        page = f"{server}/#/experiments/{experiment}/runs/{self.run_id}"
+        page = f"{server}/#/experiments/{experiment}/runs/{self.run_id}?workflowType=machine_learning"
         start = "" if served else f'MLflow UI   mlflow ui --backend-store-uri "{uri}"   (or: make ui), then open\n'
         return f"{start}MLflow run  {page}"
 

@@ -58,7 +58,7 @@ def test_the_ui_shows_runs_by_what_they_are_about(tracked, monkeypatch):
     assert found.data.metrics["accuracy"] == 0.5
     assert client.get_experiment(found.info.experiment_id).tags["mlflow.experimentKind"] == "custom_model_development"
     assert client.get_experiment(experiment).tags["mlflow.experimentKind"] == "genai_development"
-    assert run.where_to_look().endswith(f"/#/experiments/{found.info.experiment_id}/runs/{run.run_id}")
+    assert f"/#/experiments/{found.info.experiment_id}/runs/{run.run_id}?" in run.where_to_look()
 
 
 def test_a_child_run_is_nested_and_fails_alone(tracked):
