@@ -43,7 +43,7 @@ def main(settings: MainSettings, run: TrackedRun) -> Results:
     train_settings = TrainSettings(**common, **subset, output=trained, epochs=settings.epochs)
     grid_settings = NoiseGridSettings(**common, **subset, **grid, output=measured)
     read_levels(grid_settings)  # a wrong grid is told before the training, not after it
-    run.identify({"data": settings.data, "model": train_settings.network})
+    run.identify({"model": train_settings.network})
     return _joined(
         _step(run, prepare, prepare_settings),
         _step(run, train, train_settings),
