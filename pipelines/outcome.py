@@ -245,11 +245,11 @@ def _only_our_layers_registered() -> Iterator[None]:
 
     registered = keras.saving.get_custom_objects()
     everything = dict(registered)
-    for name, value in everything.items():
-        if value.__module__ != layers.__name__:
-            del registered[name]
     cloudpickle.register_pickle_by_value(layers)
     try:
+        for name, value in everything.items():
+            if getattr(value, "__module__", "") != layers.__name__:
+                del registered[name]
         yield
     finally:
         cloudpickle.unregister_pickle_by_value(layers)

@@ -33,6 +33,7 @@ class TrackedRun:
     """An open MLflow run; all writes name it, so that nested runs cannot be mixed up."""
 
     run_id: str
+    experiment_id: str
     name: str
 
     def log_params(self, params: Mapping[str, Any]) -> None:
@@ -92,7 +93,7 @@ class TrackedRun:
         import mlflow
 
         with mlflow.start_run(run_name=name, nested=True, parent_run_id=self.run_id) as active:
-            run = TrackedRun(active.info.run_id, name)
+            run = TrackedRun(active.info.run_id, active.info.experiment_id, name)
             run.describe(settings)
             yield run
 
@@ -117,8 +118,7 @@ class TrackedRun:
         uri = mlflow.get_tracking_uri()
         served = uri.startswith(("http://", "https://"))
         server = uri.rstrip("/") if served else "http://127.0.0.1:5000"
-        experiment = mlflow.get_run(self.run_id).info.experiment_id
-        page = f"{server}/#/experiments/{experiment}/runs/{self.run_id}?workflowType=machine_learning"
+        page = f"{server}/#/experiments/{self.experiment_id}/runs/{self.run_id}?workflowType=machine_learning"
         start = "" if served else f'MLflow UI   mlflow ui --backend-store-uri "{uri}"   (or: make ui), then open\n'
         return f"{start}MLflow run  {page}"
 
@@ -152,8 +152,8 @@ def open_run(name: str, settings: Settings) -> Iterator[TrackedRun]:
         run_id=run_id, run_name=None if run_id else name, experiment_id=experiment_id, log_system_metrics=True
     )
     with started as active:
-        run = TrackedRun(active.info.run_id, name)
-        _show_runs_first(active.info.experiment_id)
+        run = TrackedRun(active.info.run_id, active.info.experiment_id, name)
+        _show_runs_first(run.experiment_id)
         run.describe(settings)
         yield run
 

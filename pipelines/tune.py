@@ -304,8 +304,6 @@ def _search_data(splits: dict[str, Signs], dataset: SignDataset) -> Any:
 
 def _describe(settings: TuneSettings, search: Search, dataset: SignDataset, run: TrackedRun) -> SearchRecord:
     """What a search is, and what one that continues it must have alike."""
-    import mlflow
-
     from pipelines.trial_log import SearchRecord
 
     names = {"family", "algorithm", "epochs", "grace", "measure", "limit", "seed", "weights", "workers"}
@@ -318,8 +316,7 @@ def _describe(settings: TuneSettings, search: Search, dataset: SignDataset, run:
         tags |= {"model": search.plan.gan.settings.recipe_name, "class": settings.class_ or "all"}
     run.identify({**tags, "search_space": search.space.digest})
     tags |= {"family": settings.family, "seed": str(settings.seed)}
-    experiment = mlflow.get_run(run.run_id).info.experiment_id
-    return SearchRecord(uuid.uuid4().hex, run.run_id, experiment, tags, alike)
+    return SearchRecord(uuid.uuid4().hex, run.run_id, run.experiment_id, tags, alike)
 
 
 def publish_search(
