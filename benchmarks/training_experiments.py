@@ -93,6 +93,12 @@ EXPERIMENTS = {
     "search": Experiment(
         "tune", "--family cnn --trials 16 --epochs 6 --limit 4300", (*SEARCHED, "champion/scores.json"), "search"
     ),
+    "gan_search": Experiment(
+        "tune",
+        "--family dcgan --class Stop --trials 16 --epochs 6 --scores-every 250 --extractor mobilenet_v2:{weights}",
+        SEARCHED,
+        "gan_search",
+    ),
 }
 
 

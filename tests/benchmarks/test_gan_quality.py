@@ -39,14 +39,14 @@ def run(tmp_path, write_signs, monkeypatch):
 @pytest.mark.usefixtures("eagerly")
 def test_both_gans_are_trained_once_and_held_against_their_bars(run, tmp_path, monkeypatch):
     found = run()
-    one, floor = found["one_class"]
-    assert len(one["called"]["seeds"]) == 2
+    one, tutorial, floor = found["one_class"]
+    assert len(one["called"]["seeds"]) == len(tutorial["called"]["seeds"]) == 2
     assert floor["called"]["mean"] == 1
     made, first, means, real = found["all_classes"]
     assert [row["name"] for row in (first, means)] == ["after the first epoch", "class means, jittered"]
     assert means["called"]["mean"] == real["called"]["mean"] == 1
     assert 0 <= made["accuracy_score"]["low"] <= made["accuracy_score"]["mean"]
-    assert len(found["targets"]) == 2 + 4 + 4
+    assert len(found["targets"]) == 3 + 4 + 4
     assert set(found["class_accuracy"]) == {"red", "green", "blue"}
     assert "### All classes" in (tmp_path / "gan_quality.md").read_text()
     assert all((tmp_path / name).stat().st_size > 1000 for name in ("gan_quality.png", "gan_quality_one_class.png"))

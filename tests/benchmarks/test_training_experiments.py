@@ -21,8 +21,8 @@ def test_every_command_has_options_that_its_entry_point_takes(name):
     given = {
         option.removeprefix("--").replace("-", "_"): value for option, value in zip(*[iter(words)] * 2, strict=True)
     }
-    known = SETTINGS[experiment.entry_point].model_fields
-    assert set(given) <= set(known)
+    known = {field.alias or name for name, field in SETTINGS[experiment.entry_point].model_fields.items()}
+    assert set(given) <= known
     SETTINGS[experiment.entry_point].model_validate(given)
     assert given["output"] == f"work/{name}"
 
