@@ -31,6 +31,12 @@ def shared() -> Path:
     return SHARED
 
 
+@pytest.fixture
+def random() -> np.random.Generator:
+    """Draws the same in every test, whichever ran before."""
+    return np.random.default_rng(0)
+
+
 @pytest.fixture(scope="session")
 def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty MLflow database: making its tables takes seconds, copying it none."""

@@ -22,7 +22,6 @@ from pipelines.saliency import (
 )
 from pipelines.signs import open_signs
 
-RANDOM = np.random.default_rng(0)
 COUNTS = {"train": 0, "validation": 0, "test": 30}
 
 
@@ -51,8 +50,8 @@ def test_shifts_of_maps_in_closed_form():
     assert np.isnan([correlation[2], distance[2]]).all()
 
 
-def test_rank_correlation_is_scipys_with_ties():
-    before, after = RANDOM.integers(0, 4, (2, 5, 8, 8)).astype(np.float32)
+def test_rank_correlation_is_scipys_with_ties(random):
+    before, after = random.integers(0, 4, (2, 5, 8, 8)).astype(np.float32)
     expected = [spearmanr(a.ravel(), b.ravel()).statistic for a, b in zip(before, after, strict=True)]
     np.testing.assert_allclose(map_shifts(before, after)[0], expected)
 

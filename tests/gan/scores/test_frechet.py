@@ -7,8 +7,6 @@ from gan.scores import frechet_distance
 from gan.scores.frechet import frechet_distance_of_moments
 from gan.scores.moments import Moments
 
-RANDOM = np.random.default_rng(0)
-
 
 def with_moments(mean, covariance, n=1000):
     """Moments that are exactly these."""
@@ -21,15 +19,15 @@ def test_means_apart_under_equal_covariances():
     assert frechet_distance_of_moments(one, other) == pytest.approx(64, rel=1e-12)
 
 
-def test_diagonal_covariances():
-    first, second = RANDOM.uniform(0.1, 3, (2, 20))
+def test_diagonal_covariances(random):
+    first, second = random.uniform(0.1, 3, (2, 20))
     one, other = with_moments(np.zeros(20), np.diag(first**2)), with_moments(np.full(20, 0.5), np.diag(second**2))
     wanted = 20 * 0.25 + ((first - second) ** 2).sum()
     assert frechet_distance_of_moments(one, other) == pytest.approx(wanted, rel=1e-12)
 
 
-def test_a_set_is_at_no_distance_from_itself():
-    features = RANDOM.normal(size=(300, 30)) @ RANDOM.normal(size=(30, 30)) + 5
+def test_a_set_is_at_no_distance_from_itself(random):
+    features = random.normal(size=(300, 30)) @ random.normal(size=(30, 30)) + 5
     assert frechet_distance(features, features) == pytest.approx(0, abs=1e-9)
     assert frechet_distance(features[:20], features[:20], low_rank=True) == pytest.approx(0, abs=1e-9)
 
@@ -45,22 +43,22 @@ def test_symmetric_blind_to_order_and_shift_and_quadratic_in_scale(seed, shift, 
     assert frechet_distance(scale * (real + shift), scale * (fake + shift)) / scale**2 == wanted
 
 
-def test_two_samples_of_one_distribution_are_apart_by_the_bias():
+def test_two_samples_of_one_distribution_are_apart_by_the_bias(random):
     d, n = 64, 1000
-    found = frechet_distance(RANDOM.normal(size=(n, d)), RANDOM.normal(size=(n, d)))
+    found = frechet_distance(random.normal(size=(n, d)), random.normal(size=(n, d)))
     assert found == pytest.approx((d**2 / 2 + 2 * d) / n, rel=0.1)
 
 
-def test_dead_features_leave_the_distance_of_the_living():
-    real, fake = RANDOM.normal(size=(2, 200, 10))
+def test_dead_features_leave_the_distance_of_the_living(random):
+    real, fake = random.normal(size=(2, 200, 10))
     dead = np.zeros((200, 5))
     found = frechet_distance(np.hstack([real, dead]), np.hstack([1.5 * fake, dead]))
     assert found == pytest.approx(frechet_distance(real, 1.5 * fake), rel=1e-9)
 
 
 @pytest.mark.parametrize("n", [20, 60])
-def test_low_rank_is_the_definition_without_a_full_spectrum(n):
-    real, fake = RANDOM.normal(size=(20, 40)), 1.3 * RANDOM.normal(size=(n, 40))
+def test_low_rank_is_the_definition_without_a_full_spectrum(n, random):
+    real, fake = random.normal(size=(20, 40)), 1.3 * random.normal(size=(n, 40))
     product = np.cov(real.T) @ np.cov(fake.T)
     root = np.sqrt(np.linalg.eigvals(product).astype(complex)).real.sum()
     apart = real.mean(axis=0) - fake.mean(axis=0)
@@ -70,13 +68,13 @@ def test_low_rank_is_the_definition_without_a_full_spectrum(n):
         frechet_distance(real, fake)
 
 
-def test_low_rank_makes_no_difference_where_the_rank_is_full():
-    real, fake = RANDOM.normal(size=(2, 50, 10))
+def test_low_rank_makes_no_difference_where_the_rank_is_full(random):
+    real, fake = random.normal(size=(2, 50, 10))
     assert frechet_distance(real, fake, low_rank=True) == frechet_distance(real, fake)
 
 
-def test_bad_features_are_named():
-    good, bad = RANDOM.normal(size=(2, 50, 4))
+def test_bad_features_are_named(random):
+    good, bad = random.normal(size=(2, 50, 4))
     bad[3, 2] = np.nan
     with pytest.raises(ValueError, match="fake features: 1 of 50 rows hold NaN"):
         frechet_distance(good, bad)

@@ -5,8 +5,6 @@ import pytest
 
 from gan.scores import kernel, kernel_distance
 
-RANDOM = np.random.default_rng(0)
-
 
 def brute_force(real, fake):
     def value(a, b):
@@ -21,14 +19,14 @@ def brute_force(real, fake):
 
 
 @pytest.mark.parametrize("block", [3, 7, 1000])
-def test_it_is_the_double_loop_in_blocks_of_any_size(block, monkeypatch):
+def test_it_is_the_double_loop_in_blocks_of_any_size(block, monkeypatch, random):
     monkeypatch.setattr(kernel, "BLOCK", block)
-    real, fake = RANDOM.normal(2, 1, (11, 3)), RANDOM.normal(2, 2, (8, 3))
+    real, fake = random.normal(2, 1, (11, 3)), random.normal(2, 2, (8, 3))
     assert kernel_distance(real, fake, subset_size=8).value == pytest.approx(brute_force(real, fake), rel=1e-11)
 
 
-def test_the_spread_is_that_of_subsets_by_themselves():
-    real, fake = RANDOM.normal(size=(30, 4)), RANDOM.normal(0.5, 1, (25, 4))
+def test_the_spread_is_that_of_subsets_by_themselves(random):
+    real, fake = random.normal(size=(30, 4)), random.normal(0.5, 1, (25, 4))
     random = np.random.default_rng(5)
     of_real = [random.permutation(30)[:10] for _ in range(20)]
     of_fake = [random.permutation(25)[:10] for _ in range(20)]
@@ -37,27 +35,27 @@ def test_the_spread_is_that_of_subsets_by_themselves():
     assert found.spread == pytest.approx(np.std(values), rel=1e-10)
 
 
-def test_symmetric_and_blind_to_order():
-    real, fake = RANDOM.normal(size=(50, 6)), RANDOM.gamma(2, size=(40, 6))
+def test_symmetric_and_blind_to_order(random):
+    real, fake = random.normal(size=(50, 6)), random.gamma(2, size=(40, 6))
     wanted = pytest.approx(kernel_distance(real, fake, subset_size=9).value, rel=1e-11)
     assert kernel_distance(fake, real, subset_size=9).value == wanted
-    assert kernel_distance(real[::-1], RANDOM.permutation(fake), subset_size=9).value == wanted
+    assert kernel_distance(real[::-1], random.permutation(fake), subset_size=9).value == wanted
 
 
-def test_zero_on_average_between_samples_of_one_distribution():
-    values = [kernel_distance(*RANDOM.normal(size=(2, 60, 8)), subsets=0, subset_size=2).value for _ in range(200)]
+def test_zero_on_average_between_samples_of_one_distribution(random):
+    values = [kernel_distance(*random.normal(size=(2, 60, 8)), subsets=0, subset_size=2).value for _ in range(200)]
     assert abs(np.mean(values)) < 3 * np.std(values) / np.sqrt(200)
     assert min(values) < 0
 
 
-def test_a_large_mean_does_not_spoil_it():
+def test_a_large_mean_does_not_spoil_it(random):
     """With a common mean c the kernel is near (c^2 + 1)^3: float32 loses the difference, float64 does not."""
-    real, fake = RANDOM.normal(20, 1, (60, 8)), RANDOM.normal(20.5, 1, (60, 8))
+    real, fake = random.normal(20, 1, (60, 8)), random.normal(20.5, 1, (60, 8))
     assert kernel_distance(real, fake, subset_size=2).value == pytest.approx(brute_force(real, fake), rel=1e-8)
 
 
-def test_the_seed_decides_the_spread_and_not_the_value():
-    real, fake = RANDOM.normal(size=(2, 50, 4))
+def test_the_seed_decides_the_spread_and_not_the_value(random):
+    real, fake = random.normal(size=(2, 50, 4))
     first, again, other = (kernel_distance(real, fake, subset_size=20, seed=seed) for seed in (1, 1, 2))
     assert first == again
     assert first.value == other.value
@@ -65,8 +63,8 @@ def test_the_seed_decides_the_spread_and_not_the_value():
 
 
 @pytest.mark.parametrize("size", [1, 31])
-def test_too_few_samples_for_a_subset(size):
-    real, fake = RANDOM.normal(size=(40, 3)), RANDOM.normal(size=(30, 3))
+def test_too_few_samples_for_a_subset(size, random):
+    real, fake = random.normal(size=(40, 3)), random.normal(size=(30, 3))
     with pytest.raises(
         ValueError, match=f"subset_size {size} with 30 samples: give more samples, or a subset_size from"
     ):

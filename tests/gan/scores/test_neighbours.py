@@ -4,8 +4,6 @@ from scipy.spatial.distance import cdist
 
 from gan.scores import neighbours, precision_recall_density_coverage
 
-RANDOM = np.random.default_rng(0)
-
 
 def definition(real, fake, k):
     radii = np.sort(cdist(real, real))[:, k]
@@ -18,43 +16,43 @@ def definition(real, fake, k):
 
 @pytest.mark.parametrize("block", [7, 1000])
 @pytest.mark.parametrize("k", [1, 4])
-def test_it_is_the_definition_in_blocks_of_any_size(block, k, monkeypatch):
+def test_it_is_the_definition_in_blocks_of_any_size(block, k, monkeypatch, random):
     monkeypatch.setattr(neighbours, "BLOCK", block)
-    real, fake = RANDOM.normal(50, 1, (60, 5)), RANDOM.normal(50.5, 1.2, (45, 5))
+    real, fake = random.normal(50, 1, (60, 5)), random.normal(50.5, 1.2, (45, 5))
     assert precision_recall_density_coverage(real, fake, k=k) == pytest.approx(definition(real, fake, k), rel=1e-12)
 
 
-def test_copies_are_perfect_and_on_the_surface_of_balls():
-    real = RANDOM.normal(3, 1, (300, 40))
+def test_copies_are_perfect_and_on_the_surface_of_balls(random):
+    real = random.normal(3, 1, (300, 40))
     assert precision_recall_density_coverage(real, real.copy(), k=5) == (1, 1, 1, 1)
 
 
-def test_copies_of_one_image_cover_next_to_nothing():
-    real = RANDOM.normal(size=(200, 8))
+def test_copies_of_one_image_cover_next_to_nothing(random):
+    real = random.normal(size=(200, 8))
     found = precision_recall_density_coverage(real, np.repeat(real[:1], 200, axis=0), k=5)
     assert found.precision == 1
     assert found.recall == 0
     assert found.coverage < 0.2
 
 
-def test_a_narrow_generator_is_precise_and_recalls_little():
+def test_a_narrow_generator_is_precise_and_recalls_little(random):
     """The template of torch-fidelity: it keeps real and fake from being swapped."""
-    real, fake = RANDOM.normal(0, 3, (500, 4)), RANDOM.normal(0, 0.1, (500, 4))
+    real, fake = random.normal(0, 3, (500, 4)), random.normal(0, 0.1, (500, 4))
     found = precision_recall_density_coverage(real, fake, k=3)
     assert found.precision > 0.8
     assert found.recall < 0.3
     assert precision_recall_density_coverage(fake, real, k=3)[:2] == (found.recall, found.precision)
 
 
-def test_sets_of_one_distribution_have_the_values_of_the_paper():
+def test_sets_of_one_distribution_have_the_values_of_the_paper(random):
     """Naeem et al. 2020, section 3.3: density is 1 and coverage 1 - 2^-k in expectation, about."""
-    found = precision_recall_density_coverage(*RANDOM.normal(size=(2, 3000, 16)), k=5)
+    found = precision_recall_density_coverage(*random.normal(size=(2, 3000, 16)), k=5)
     assert found.density == pytest.approx(1, abs=0.06)
     assert found.coverage == pytest.approx(1 - 2**-5, abs=0.015)
 
 
-def test_an_outlier_fools_precision_and_not_density():
-    real, fake = RANDOM.normal(size=(300, 4)), RANDOM.normal(30, 5, (300, 4))
+def test_an_outlier_fools_precision_and_not_density(random):
+    real, fake = random.normal(size=(300, 4)), random.normal(30, 5, (300, 4))
     with_outlier = np.vstack([real, np.full((1, 4), 30.0)])
     found = precision_recall_density_coverage(with_outlier, fake, k=5)
     assert found.precision > 0.9
@@ -62,14 +60,14 @@ def test_an_outlier_fools_precision_and_not_density():
     assert found.coverage < 0.01
 
 
-def test_blind_to_order_shift_and_scale():
-    real, fake = RANDOM.normal(size=(80, 3)), RANDOM.normal(0.5, 1, (70, 3))
+def test_blind_to_order_shift_and_scale(random):
+    real, fake = random.normal(size=(80, 3)), random.normal(0.5, 1, (70, 3))
     wanted = precision_recall_density_coverage(real, fake, k=3)
-    assert precision_recall_density_coverage(real[::-1], RANDOM.permutation(fake), k=3) == pytest.approx(wanted)
+    assert precision_recall_density_coverage(real[::-1], random.permutation(fake), k=3) == pytest.approx(wanted)
     assert precision_recall_density_coverage(10 * real + 7, 10 * fake + 7, k=3) == pytest.approx(wanted)
 
 
 @pytest.mark.parametrize("k", [0, 30])
-def test_too_few_samples_for_so_many_neighbours(k):
+def test_too_few_samples_for_so_many_neighbours(k, random):
     with pytest.raises(ValueError, match=f"k {k} with 30 samples: give more samples, or a k from 1 to 29"):
-        precision_recall_density_coverage(RANDOM.normal(size=(40, 2)), RANDOM.normal(size=(30, 2)), k=k)
+        precision_recall_density_coverage(random.normal(size=(40, 2)), random.normal(size=(30, 2)), k=k)

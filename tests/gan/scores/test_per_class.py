@@ -8,8 +8,8 @@ RANDOM = np.random.default_rng(0)
 REAL, LABELS = RANDOM.normal(size=(90, 6)), np.repeat([0, 4, 7], [50, 36, 4])
 
 
-def test_each_class_against_its_own():
-    fake, fake_labels = RANDOM.normal(size=(60, 6)), np.repeat([0, 4], 30)
+def test_each_class_against_its_own(random):
+    fake, fake_labels = random.normal(size=(60, 6)), np.repeat([0, 4], 30)
     fake[fake_labels == 4] += 3
     first, second, dropped = frechet_distance_per_class(REAL, LABELS, fake, fake_labels)
     assert first[:3] == (0, 50, 30)

@@ -9,13 +9,12 @@ from pipelines.gans.classes import classification_accuracy, distances_per_class
 from pipelines.gans.samples import Sampler
 from pipelines.signs import open_signs
 
-RANDOM = np.random.default_rng(0)
 LABELS = np.repeat([0, 2], 30)
 
 
-def test_each_class_stands_beside_its_floor():
-    real, floor = RANDOM.normal(size=(2, 60, 4))
-    fake = RANDOM.normal(size=(40, 4)) + 3 * (LABELS[10:50, None] == 2)
+def test_each_class_stands_beside_its_floor(random):
+    real, floor = random.normal(size=(2, 60, 4))
+    fake = random.normal(size=(40, 4)) + 3 * (LABELS[10:50, None] == 2)
     table = distances_per_class((real, LABELS), (fake, LABELS[10:50]), (floor, LABELS), ("red", "green", "blue"))
     assert table["class_name"].tolist() == ["red", "blue"]
     assert table[["n_real", "n_fake", "n_floor"]].to_numpy().tolist() == [[30, 20, 30]] * 2
