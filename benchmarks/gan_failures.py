@@ -110,7 +110,7 @@ PANELS = {
 
 BARE: dict[str, Any] = {"augmentation": "none", "r1": 0.0}
 STRONG: dict[str, Any] = BARE | {"discriminator_rate": 1e-3, "generator_rate": 1e-4}
-SURE: dict[str, Any] = BARE | {"discriminator_rate": 2e-3, "generator_rate": 5e-5}
+SURE: dict[str, Any] = BARE | {"discriminator_rate": 5e-4, "generator_rate": 5e-5}
 CAREFUL: dict[str, Any] = {"augmentation": "color+translation+cutout", "r1": 1.0}
 
 
@@ -142,7 +142,7 @@ PROVOCATIONS = {
     "vanishing_gradient": Provocation(
         SURE | {"loss": "minimax"},
         SURE | {"loss": "non_saturating"},
-        ("minimax loss, a discriminator that learns 40 times as fast", "non-saturating loss, the same discriminator"),
+        ("minimax loss, a discriminator that learns 10 times as fast", "non-saturating loss, the same discriminator"),
     ),
     "discriminator_wins": Provocation(
         STRONG,
