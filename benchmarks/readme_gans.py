@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 
 
@@ -12,6 +14,7 @@ def gans() -> list[str]:
     """A paragraph an experiment, each from the files that its command wrote; none of what has not been measured."""
     paragraphs: dict[str, Callable[[dict[str, Any]], str]] = {
         "gan_quality": _quality,
+        "gtsrb/gan_search/best": _search,
         "gan_inputs": _inputs,
         "gan_failures": _failures,
         "gan_noisy_data": _noisy_data,
@@ -38,6 +41,22 @@ def _quality(found: dict[str, Any]) -> str:
         "![Generated signs of all classes, a row a class](results/gan_quality.png)\n\n"
         + _details("Scores, with floors", _table("gan_quality"), found)
     )
+
+
+def _search(found: dict[str, Any]) -> str:
+    trials = pd.read_csv(RESULTS / "gtsrb/gan_search/trials.csv")
+    took = json.loads((RESULTS / "gtsrb/gan_search/gan_search.json").read_text())["seconds"] / 60
+    chosen = ", ".join(f"{name} {_short(value)}" for name, value in found["parameters"].items())
+    return (
+        f"**Search of GANs.** The command under [Use it](#use-it) tried {len(trials)} GANs of stop signs in {took:.0f} "
+        f"minutes; the best has a kernel distance of {found['distance']:.3g} to validation signs, the median "
+        f"{trials['distance'].median():.3g} ({chosen}; [what mattered](results/gtsrb/gan_search/importance.png), "
+        "[how they learned](results/gtsrb/gan_search/learning_curves.png))."
+    )
+
+
+def _short(value: Any) -> str:
+    return f"{value:.1g}" if isinstance(value, float) else str(value).replace("_", "-")
 
 
 def _inputs(found: dict[str, Any]) -> str:
