@@ -193,19 +193,24 @@ class Jury:
     extractor: Extractor
     classifier: keras.Model
 
-    def scores(self, real: NDArray[np.float32], images: Images) -> dict[str, float]:
+    def scores(self, real: NDArray[np.float32], images: Images, *, near: int = 0) -> dict[str, float]:
         """Scores of images by full name.
 
         Args:
             real: The extractor's features of the images to be like.
             images: uint8 (N, H, W, 3).
+            near: Of how many real and other images, evenly from all, the scores of neighbours are; the coverage of all
+                is given besides. 0: of all.
         """
         features = self.extractor.features(images)
         fewest = min(len(real), len(features))
         kernel = kernel_distance(real, features, subsets=100, subset_size=fewest // 2)
         found = {"kd": kernel.value, "kd_spread": kernel.spread}
         found["fd"] = frechet_distance(real, features, low_rank=True)
-        found |= precision_recall_density_coverage(real, features, k=min(NEIGHBOURS, fewest - 1))._asdict()
+        k = min(NEIGHBOURS, min(fewest, near or fewest) - 1)
+        found |= precision_recall_density_coverage(evenly(real, near), evenly(features, near), k=k)._asdict()
+        if near:
+            found["coverage_of_all"] = precision_recall_density_coverage(real, features, k=k).coverage
         found["duplicate_share"] = duplicate_share(images)
         return {score_name(name, self.extractor.name): value for name, value in found.items()}
 
@@ -266,6 +271,11 @@ def make(
 def drawn(seed: int) -> np.random.Generator:
     """Draws the latents of samples; those of training are of (seed, step)."""
     return np.random.default_rng((seed, 0, 1))
+
+
+def evenly(rows: NDArray[Any], count: int) -> NDArray[Any]:
+    """So many of the rows, or all if they are fewer or the count is 0."""
+    return rows[np.linspace(0, len(rows) - 1, min(count or len(rows), len(rows))).astype(int)]
 
 
 def interval(values: Sequence[float], digits: int = 4) -> dict[str, Any]:

@@ -81,12 +81,15 @@ def transposed(inputs: Inputs) -> keras.KerasTensor:
 
 
 def resize(inputs: Inputs) -> keras.KerasTensor:
-    """The same with resized maps and plain convolutions, which make no checkerboards (Odena et al. 2016)."""
+    """The same with resized maps and plain convolutions, which make no checkerboards (Odena et al. 2016).
+
+    The last two convolutions are at the size of the images: one alone would give all textures from maps of half of it.
+    """
     x = inputs.activated(inputs.start())
-    for channels in inputs.channels[1:]:
+    for channels in [*inputs.channels[1:], inputs.width // 2]:
         x = layers.Conv2D(channels, 3, padding="same", use_bias=False, kernel_initializer=_dcgan())(_doubled(x))
         x = inputs.activated(x)
-    return layers.Conv2D(3, 3, padding="same", kernel_initializer=_dcgan())(_doubled(x))
+    return layers.Conv2D(3, 3, padding="same", kernel_initializer=_dcgan())(x)
 
 
 def style(inputs: Inputs) -> keras.KerasTensor:
