@@ -1,20 +1,20 @@
-"""What enters a generator and what it minimises, compared at an equal number of steps, on the signs of one class.
+"""What enters a generator, what it minimises, and how it is built, compared at an equal number of steps on one class.
 
     python -m benchmarks.gan_inputs --extractor EXTRACTOR.keras --classifier CLASSIFIER.keras
 
-The same GAN with every latent and with every loss. Latents that are images go through the image-to-image recipe; their
-inputs are made of validation signs, whose tracks no training has seen. Two steps (arXiv 1905.13456): what the GAN of
-the gaussian latent makes is translated by an image-to-image GAN, that was trained on real signs. Scores are against the
-test signs; the last generator is taken, none is chosen by its score. Trainings are kept in --work, so that an
-interrupted comparison goes on. One seed takes about an hour on two cores and shows no more than large differences; with
---seeds 3 those of the first are kept, and each number has a 95% interval by Student's t. Writes
-results/gan_inputs.json, .md, .png, and gan_losses.png beside them.
+The same GAN with every latent, with every loss and with every generator that takes vectors. Latents that are images go
+through the image-to-image recipe; their inputs are made of validation signs, whose tracks no training has seen. Two
+steps (arXiv 1905.13456): what the GAN of the gaussian latent makes is translated by an image-to-image GAN, that was
+trained on real signs. Scores are against the test signs; the last generator is taken, none is chosen by its score.
+Trainings are kept in --work, so that an interrupted comparison goes on. One seed takes about an hour on two cores and
+shows no more than large differences; with --seeds 3 those of the first are kept, and each number has a 95% interval by
+Student's t. Writes results/gan_inputs.json, .md, .png, and gan_losses.png and gan_generators.png beside them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +34,9 @@ from pipelines.reports.gan import samples_figure
 from pipelines.signs import Signs, prepared
 from pipelines.sources.rendered import render
 
-LATENT, LOSS = "gaussian", "non_saturating"
-"""Losses are compared with this latent, latents with this loss."""
+LATENT, LOSS, GENERATOR = "gaussian", "non_saturating", GAN_RECIPES["dcgan"].generator
+"""Each is what it is where another is compared."""
+GENERATORS = ("resize", "transposed", "style")
 SECOND_STEPS = ("blurred", "edges")
 """Image-to-image GANs that translate the first one's samples."""
 DRAWN = "pictogram"
@@ -84,23 +85,29 @@ def main(
     about |= {"seeds": seeds, **changes, **jury.about(), "floors": floors}
     write_result(output, about | tables, packages=("keras", "tensorflow"))
     write_whole(output.with_suffix(".md"), report(tables, floors, jury))
-    titles = {"inputs": "from one latent to another, or what entered", "losses": "from one latent to another"}
-    places = {"inputs": output.with_suffix(".png"), "losses": output.with_name("gan_losses.png")}
-    for table, title in titles.items():
-        save_png(sheet(rows[0][table], f"{table.capitalize()}: samples | {title}"), places[table])
+    for table, compared in rows[0].items():
+        title = "from one latent to another" + (", or what entered" if table == "inputs" else "")
+        picture = sheet(compared, f"{table.capitalize()}: samples | {title}")
+        save_png(picture, output.with_name(f"gan_{table}.png"))
 
 
-def units(
-    learned: tuple[Images, NDArray[np.int64], int], drawn: Images, seed: int, **changes: int
-) -> dict[tuple[str, str], Unit]:
-    """By latent and loss, all trainings of a seed: on these images, labels and classes, and on drawn signs for them."""
-    kinds = [*((latent, LOSS) for latent in LATENTS), *((LATENT, loss) for loss in LOSSES)]
-    found = {
-        (latent, loss): Unit(f"{latent}-{loss}", recipe(latent, loss, **changes), *learned, seed)
-        for latent, loss in kinds
+Units = dict[str, dict[str, Unit]]
+"""Trainings by table and by what is compared in it."""
+
+
+def units(learned: tuple[Images, NDArray[np.int64], int], drawn: Images, seed: int, **changes: int) -> Units:
+    """All trainings of a seed: on these images, labels and classes, and on drawn signs for them."""
+
+    def unit(latent: str = LATENT, loss: str = LOSS, generator: str = GENERATOR) -> Unit:
+        made = recipe(latent, loss, generator, **changes)
+        given = drawn if latent == DRAWN else None
+        return Unit(f"{latent}-{loss}-{made.generator}", made, *learned, seed, given=given)
+
+    return {
+        "inputs": {name: unit(latent=name) for name in LATENTS},
+        "losses": {name: unit(loss=name) for name in LOSSES},
+        "generators": {name: unit(generator=name) for name in GENERATORS},
     }
-    found[DRAWN, LOSS] = replace(found[DRAWN, LOSS], given=drawn)
-    return found
 
 
 def drawn_signs(signs: Signs) -> Images:
@@ -108,11 +115,13 @@ def drawn_signs(signs: Signs) -> Images:
     return render(signs.label, keys=signs.image_id.tolist(), size=signs.image.shape[1])
 
 
-def recipe(latent: str, loss: str, *, steps: int, width: int, batch_size: int) -> GanRecipe:
-    """The GAN of this latent and this loss; what bounds a critic stands in the place of the R1 penalty."""
-    base = GAN_RECIPES["image_to_image" if LATENTS[latent].kind == "image" else "dcgan"]
+def recipe(latent: str, loss: str, generator: str, *, steps: int, width: int, batch_size: int) -> GanRecipe:
+    """The GAN of these; what bounds a critic stands in the place of the R1 penalty, and a U-Net translates images."""
+    translates = LATENTS[latent].kind == "image"
+    base = GAN_RECIPES["image_to_image" if translates else "dcgan"]
     bounded = LOSSES[loss].clip or LOSSES[loss].gradient_penalty
     return base.updated(
+        generator=base.generator if translates else generator,
         latent=latent,
         loss=loss,
         r1=0.0 if bounded else base.r1,
@@ -143,11 +152,12 @@ class Comparison:
     given: Images
     rendered: Images
 
-    def all_rows(self, units: Mapping[tuple[str, str], Unit]) -> dict[str, list[Row]]:
-        """Both tables of a seed, of all its trainings by latent and loss."""
-        inputs = [self.row(latent, units[latent, LOSS]) for latent in LATENTS]
-        inputs += [self.two_steps(units[LATENT, LOSS], units[second, LOSS]) for second in SECOND_STEPS]
-        return {"inputs": inputs, "losses": [self.row(loss, units[LATENT, loss]) for loss in LOSSES]}
+    def all_rows(self, units: Units) -> dict[str, list[Row]]:
+        """All tables of a seed."""
+        tables = {table: [self.row(*each) for each in compared.items()] for table, compared in units.items()}
+        inputs = units["inputs"]
+        tables["inputs"] += [self.two_steps(inputs[LATENT], inputs[second]) for second in SECOND_STEPS]
+        return tables
 
     def row(self, name: str, unit: Unit) -> Row:
         """One generator."""
@@ -223,7 +233,7 @@ def sheet(rows: Sequence[Row], title: str) -> Any:
 
 
 def report(tables: Mapping[str, Sequence[Mapping[str, Any]]], floors: Sequence[Mapping[str, Any]], jury: Jury) -> str:
-    """Both tables; real signs are their last rows."""
+    """All tables; real signs are their last rows."""
     columns = {"name": "", "kind": "kind", "called": "called the class"}
     columns |= {jury.named("kd"): "kernel distance", jury.named("kd_spread"): "spread"}
     columns |= {jury.named("fd"): "Frechet distance"}

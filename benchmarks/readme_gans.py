@@ -61,10 +61,12 @@ def _short(value: Any) -> str:
 
 def _inputs(found: dict[str, Any]) -> str:
     return (
-        f"**What enters a generator, and what it minimises** (at {found['steps']:,} steps each, {_seeds(found)}).\n\n"
+        f"**What enters a generator, what it minimises, and how it is built** (at {found['steps']:,} steps each, "
+        f"{_seeds(found)}).\n\n"
         "![Samples by input, and what entered](results/gan_inputs.png)\n\n"
         "![Samples by loss, and the way from one latent to another](results/gan_losses.png)\n\n"
-        + _details("Scores by input and by loss", _table("gan_inputs"), found)
+        "![Samples by generator, and the way from one latent to another](results/gan_generators.png)\n\n"
+        + _details("Scores by input, by loss and by generator", _table("gan_inputs"), found)
     )
 
 

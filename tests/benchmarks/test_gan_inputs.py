@@ -1,9 +1,10 @@
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from benchmarks.gan_inputs import LATENT, LOSS, SHOWN, finding, path, recipe, report, shown, units
+from benchmarks.gan_inputs import GENERATORS, SHOWN, finding, path, recipe, report, shown, units
 from benchmarks.gan_runs import Jury, intervals
 from gan.latents import LATENTS
 from gan.losses import LOSSES
@@ -11,7 +12,7 @@ from gan.losses import LOSSES
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_every_loss_has_a_recipe_and_bounded_critics_no_second_penalty(loss):
-    made = recipe("gaussian", loss, steps=10, width=8, batch_size=4)
+    made = recipe("gaussian", loss, "resize", steps=10, width=8, batch_size=4)
     bounded = loss.startswith("wasserstein")
     assert made.loss == loss
     assert (made.r1 == 0) == bounded
@@ -19,7 +20,7 @@ def test_every_loss_has_a_recipe_and_bounded_critics_no_second_penalty(loss):
 
 @pytest.mark.parametrize("latent", LATENTS)
 def test_images_are_translated_and_all_else_is_not(latent):
-    made = recipe(latent, "non_saturating", steps=10, width=8, batch_size=4)
+    made = recipe(latent, "non_saturating", "resize", steps=10, width=8, batch_size=4)
     assert made.latent == latent
     assert (made.generator == "unet") == (LATENTS[latent].kind == "image")
 
@@ -43,13 +44,16 @@ def test_a_sketch_is_shown_in_grey_and_a_map_between_two_deviations():
 JURY = Jury(SimpleNamespace(name="cnn", dimension=64), None)
 
 
-def test_a_seed_has_each_latent_and_each_loss_once_and_pictograms_are_drawn():
+def test_a_seed_has_all_that_is_compared_trains_what_tables_share_once_and_draws_pictograms():
     images = np.zeros((3, 32, 32, 3), np.uint8)
     drawn = np.ones_like(images)
     found = units((images, np.zeros(3, np.int64), 43), drawn, 7, steps=10, width=8, batch_size=4)
-    assert set(found) == {*((latent, LOSS) for latent in LATENTS), *((LATENT, loss) for loss in LOSSES)}
-    assert [key for key, unit in found.items() if unit.given is drawn] == [("pictogram", LOSS)]
-    assert {unit.seed for unit in found.values()} == {7}
+    assert {table: tuple(compared) for table, compared in found.items()} == {
+        "inputs": tuple(LATENTS), "losses": tuple(LOSSES), "generators": GENERATORS}  # fmt: skip
+    every = [unit for compared in found.values() for unit in compared.values()]
+    assert len({unit.folder(Path("work")) for unit in every}) == len(every) - 2
+    assert [name for name, unit in found["inputs"].items() if unit.given is drawn] == ["pictogram"]
+    assert {unit.seed for unit in every} == {7}
 
 
 def test_the_finding_names_what_cannot_be_told_from_the_nearest():
