@@ -178,6 +178,7 @@ GAN_RECIPES: dict[str, GanRecipe] = {
     "dcgan": GanRecipe(augmentation="color+translation+cutout", r1=0.1),
     "conditional": GanRecipe(
         conditioning="projection",
+        loss="hinge",
         width=48,
         minibatch_deviation=True,
         generator_rate=1e-3,
