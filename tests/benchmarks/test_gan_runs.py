@@ -1,4 +1,5 @@
 from dataclasses import replace
+from types import SimpleNamespace
 
 import click
 import keras
@@ -6,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks import gan_runs
-from benchmarks.gan_runs import Unit, intervals, make, markdown, open_jury, rounded
+from benchmarks.gan_runs import Jury, Unit, intervals, make, markdown, open_jury, rounded
 from gan.recipes import GanRecipe
 from gan.training import train_gan
 from pipelines.signs import Signs
@@ -110,6 +111,21 @@ def test_a_network_is_no_judge_of_its_own_scores(tmp_path):
         open_jury(str(one), one, train)
     with pytest.raises(click.BadParameter, match=r"none\.keras: there is no such file"):
         open_jury(str(one), tmp_path / "none.keras", train)
+
+
+def test_frames_of_one_track_hide_what_one_of_each_shows(random):
+    """Sets of one distribution, each image ten times with hardly a difference: its neighbours are its own copies."""
+
+    def tracks(count):
+        return np.repeat(random.normal(size=(count, 6)), 10, axis=0) + random.normal(0, 1e-3, (10 * count, 6))
+
+    real, fake = tracks(60), tracks(60)
+    jury = Jury(SimpleNamespace(name="cnn", features=lambda _: fake), None)
+    images = np.zeros((len(fake), 2, 2, 3), np.uint8)
+    few, every = jury.scores(real, images, near=60), jury.scores(real, images)
+    assert few["coverage_cnn"] > 0.9
+    assert few["coverage_of_all_cnn"] == every["coverage_cnn"] < 0.1
+    assert few["kd_cnn"] == every["kd_cnn"]
 
 
 def test_intervals_are_of_numbers_and_leave_names_as_they_are():
