@@ -28,6 +28,7 @@ from benchmarks.gan_runs import (
     Jury,
     Unit,
     digest,
+    evenly,
     make,
     markdown,
     open_jury,
@@ -228,7 +229,7 @@ def main(
 def chosen(signs: Signs, classes: Sequence[int], limit: int) -> Signs:
     """The signs of these classes, or at most `limit` of them, evenly from all."""
     some = signs.take(np.isin(signs.label, classes))
-    return some.take(np.linspace(0, len(some) - 1, min(limit or len(some), len(some))).astype(int))
+    return some.take(evenly(np.arange(len(some)), limit))
 
 
 def unit(name: str, recipe: GanRecipe, signs: Signs, seed: int) -> Unit:

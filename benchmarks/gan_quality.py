@@ -7,8 +7,8 @@ has the least kernel distance to validation signs; every number here is against 
 calls a sample by the class that was asked for, and distances and coverage by the features of the extractor. Beside the
 samples stand real training signs (the floor); for one class the recipe `tutorial`, trained on as many real images; for
 all classes the generator after the first epoch, and class means with Gaussian jitter, whose strength is chosen in their
-favour. The classification accuracy score is the accuracy on test signs of a
-network that has learned from samples alone; beside it, from as many real signs.
+favour. The classification accuracy score is the accuracy on test signs of a network that has learned from samples
+alone; beside it, from as many real signs.
 
 Both networks' trainings and all scores that take long are kept in --work, so that an interrupted run goes on. On two
 cores a seed takes about 10 minutes and an hour, and the accuracy scores some 5 minutes each. Writes

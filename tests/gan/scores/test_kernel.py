@@ -27,9 +27,9 @@ def test_it_is_the_double_loop_in_blocks_of_any_size(block, monkeypatch, random)
 
 def test_the_spread_is_that_of_subsets_by_themselves(random):
     real, fake = random.normal(size=(30, 4)), random.normal(0.5, 1, (25, 4))
-    random = np.random.default_rng(5)
-    of_real = [random.permutation(30)[:10] for _ in range(20)]
-    of_fake = [random.permutation(25)[:10] for _ in range(20)]
+    subsets = np.random.default_rng(5)
+    of_real = [subsets.permutation(30)[:10] for _ in range(20)]
+    of_fake = [subsets.permutation(25)[:10] for _ in range(20)]
     values = [brute_force(real[a], fake[b]) for a, b in zip(of_real, of_fake, strict=True)]
     found = kernel_distance(real, fake, subsets=20, subset_size=10, seed=5)
     assert found.spread == pytest.approx(np.std(values), rel=1e-10)
