@@ -297,7 +297,7 @@ def learned(unit: Unit, jury: Jury, validation: Signs, work: Path) -> tuple[Unit
     """A training whose generator is chosen by the kernel distance of as many samples to validation signs."""
     real = jury.extractor.features(validation.image)
     labels = validation.label if unit.recipe.conditional else None
-    unit = replace(unit, judged_by=jury.about() | {"real": digest(real, validation.label)}, objective="kd")
+    unit = replace(unit, judged_by=jury.about_scores() | {"real": digest(real, validation.label)}, objective="kd")
 
     def score(generator: keras.Model) -> dict[str, float]:
         return {"kd": jury.distance(real, make(unit, generator, len(validation), labels=labels))}

@@ -229,10 +229,13 @@ class Jury:
         return found
 
     def about(self) -> dict[str, Any]:
-        """What decides the scores."""
+        """What decides scores and classes."""
+        return {**self.about_scores(), "classifier_hash": weights_hash(self.classifier.get_weights())}
+
+    def about_scores(self) -> dict[str, Any]:
+        """What decides the scores, in which the classifier has no part."""
         extractor = self.extractor
-        about = {"extractor": extractor.name, "dimension": extractor.dimension, "hash": extractor.hash, "k": NEIGHBOURS}
-        return about | {"classifier_hash": weights_hash(self.classifier.get_weights())}
+        return {"extractor": extractor.name, "dimension": extractor.dimension, "hash": extractor.hash, "k": NEIGHBOURS}
 
 
 def open_jury(extractor: str, classifier: Path, train: Signs) -> Jury:

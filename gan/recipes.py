@@ -185,7 +185,7 @@ GAN_RECIPES: dict[str, GanRecipe] = {
         discriminator_rate=8e-4,
         beta_1=0.0,
         r1=0.05,
-        steps=18_000,
+        steps=12_000,
         ema=0.999,
         balance=True,
     ),
