@@ -179,7 +179,7 @@ def row(disturbance: Disturbance, jury: Jury, sets: Sets, label: int, seed: int)
         "level": f"{disturbance.level:.3g}",
         "called": called,
         "learned_called": learned_called,
-        "called_more": called - learned_called,
+        "more_called": called - learned_called,
         "to_clean": to_clean,
         "to_noisy": to_noisy,
         "nearer_to_noisy": to_clean - to_noisy,
@@ -231,7 +231,7 @@ def _finding(found: Mapping[str, Any]) -> str:
         f"Trained on {found['noise'].replace('_', ' ')} of {found['level']}, where the classifier "
         f"{found['criterion']}, the GAN {_does(found['reproduced'])} ({_share(found['reproduced'])} of its power); "
         f"samples are {_nearer(found['nearer_to_noisy'])}, and {called} of them are called by their class, as are "
-        f"{learned} of what it learned{_why(found['called_more'])}."
+        f"{learned} of what it learned{_why(found['more_called'])}."
     )
 
 

@@ -237,7 +237,7 @@ class AllClasses:
             called.append(self.jury.called(self._generate(unit, course.generator, self.test.label)) == self.test.label)
         return {
             self.dataset.class_names[label]: interval(
-                [float(right[self.test.label == label].mean()) for right in called]
+                [float(right[self.test.label == label].mean()) for right in called], share=True
             )
             for label in np.unique(self.test.label).tolist()
         }

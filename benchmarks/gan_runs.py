@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 Images = NDArray[np.uint8]
 GENERATOR, COURSE, CHECKPOINT = "generator.keras", "course.json", "checkpoint.npz"
 NEIGHBOURS = 5
+SHARES = ("called", "learned_called", "accuracy_score", "precision", "recall", "coverage", "duplicate_share")
+"""Beginnings of the names of numbers that are shares."""
 
 
 @dataclass(frozen=True)
@@ -281,16 +283,25 @@ def evenly(rows: NDArray[Any], count: int) -> NDArray[Any]:
     return rows[np.linspace(0, len(rows) - 1, min(count or len(rows), len(rows))).astype(int)]
 
 
-def interval(values: Sequence[float], digits: int = 4) -> dict[str, Any]:
-    """Mean over seeds, Student's t interval of the mean, and each seed's value, for a result file."""
+def interval(values: Sequence[float], digits: int = 4, *, share: bool = False) -> dict[str, Any]:
+    """Mean over seeds, Student's t interval of the mean, and each seed's value, for a result file.
+
+    Args:
+        values: One a seed.
+        digits: After the point.
+        share: They are shares: the interval ends at 0 and 1.
+    """
     mean, low, high = t_interval(values)
+    low, high = np.clip((low, high), 0, 1).tolist() if share else (low, high)
     return {**rounded({"mean": mean, "low": low, "high": high}, digits), "seeds": [round(v, digits) for v in values]}
 
 
 def intervals(rows: Sequence[Mapping[str, Any]], digits: int = 4) -> dict[str, Any]:
     """One row of the rows of all seeds: the `interval` of what is a float in them, else what the first one has."""
     return {
-        name: interval([float(row[name]) for row in rows], digits) if isinstance(value, float) else value
+        name: interval([float(row[name]) for row in rows], digits, share=name.startswith(SHARES))
+        if isinstance(value, float)
+        else value
         for name, value in rows[0].items()
     }
 

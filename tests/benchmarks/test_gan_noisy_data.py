@@ -51,7 +51,7 @@ def over_seeds(*values):
 def test_findings_say_what_holds_in_the_whole_interval():
     clean = {"noise": "clean", "criterion": None, "called": over_seeds(0.97)}
     noisy = {"noise": "black_rows", "criterion": "fails", "level": "0.297", "learned_called": over_seeds(0.5, 0.5)}
-    noisy |= {"called": over_seeds(0.9, 0.9), "called_more": over_seeds(0.4, 0.4)}
+    noisy |= {"called": over_seeds(0.9, 0.9), "more_called": over_seeds(0.4, 0.4)}
     noisy |= {"nearer_to_noisy": over_seeds(-0.3, -0.31), "reproduced": over_seeds(0.2, 0.2)}
     said = findings([clean, noisy])
     assert "97% of the samples of the GAN of clean signs" in said
@@ -62,7 +62,7 @@ def test_findings_say_what_holds_in_the_whole_interval():
     assert "reproduces the noise" in findings([noisy | {"reproduced": over_seeds(0.9)}])
     assert "reproduces a part" in findings([noisy | {"reproduced": over_seeds(0.5, 0.51)}])
     unsure = noisy | {"reproduced": over_seeds(0.1, 0.9), "nearer_to_noisy": over_seeds(-1.0, 1.0)}
-    said = findings([unsure | {"called_more": over_seeds(-0.1, 0.1)}])
+    said = findings([unsure | {"more_called": over_seeds(-0.1, 0.1)}])
     assert "does not show, with these seeds" in said
     assert "as near to clean signs as to noisy ones" in said
     assert said.endswith("of what it learned.")

@@ -104,9 +104,10 @@ def test_a_network_is_no_judge_of_its_own_scores(tmp_path):
     names = np.array(["a", "b"])
     train = Signs(names, np.arange(2), names, np.zeros((2, 16, 16, 3), np.uint8))
     one, other = classifier("one.keras", 0), classifier("other.keras", 1)
-    about = open_jury(str(one), other, train).about()
-    assert about["hash"] != about["classifier_hash"]
-    assert about != open_jury(str(one), classifier("third.keras", 2), train).about()
+    jury, another = open_jury(str(one), other, train), open_jury(str(one), classifier("third.keras", 2), train)
+    assert jury.about()["hash"] != jury.about()["classifier_hash"]
+    assert jury.about() != another.about()
+    assert jury.about_scores() == another.about_scores()
     with pytest.raises(click.BadParameter, match=r"one\.keras: it is the extractor"):
         open_jury(str(one), one, train)
     with pytest.raises(click.BadParameter, match=r"none\.keras: there is no such file"):
@@ -164,3 +165,13 @@ def test_a_table_has_its_rows_and_leaves_empty_what_is_missing():
 
 def test_rounded_numbers_are_those_that_json_has():
     assert rounded({"a": 0.123456, "b": float("nan"), "c": 3, "d": "x"}) == {"a": 0.1235, "b": None, "c": 3, "d": "x"}
+
+
+def test_intervals_of_shares_stay_between_0_and_1():
+    found = intervals(
+        [{"called": 0.99, "coverage_cnn": 0.01, "kd": 0.1}, {"called": 1.0, "coverage_cnn": 0.0, "kd": 0.9}]
+    )
+    assert (found["called"]["high"], found["coverage_cnn"]["low"]) == (1, 0)
+    assert found["kd"]["low"] < 0 < 1 < found["kd"]["high"]
+    alone = intervals([{"called": 0.5}])["called"]
+    assert (alone["low"], alone["high"]) == (None, None)
