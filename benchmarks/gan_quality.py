@@ -73,7 +73,8 @@ JITTERS = (0.02, 0.05, 0.1, 0.2)
 """Sigma on the [0, 1] scale of the noise on class means."""
 STUDENT = RECIPES["default"].updated(epochs=8)
 """The network of the classification accuracy score."""
-COLUMNS, ROWS = 12, 3
+COLUMNS, ROWS, A_CLASS = 12, 3, 6
+"""Samples across and down in the picture of one class, and of each class in that of all."""
 REAL = "real training signs"
 THIRD, CLEARLY = 1 / 3, 1 / 2
 """Of another's distance: the bar for all classes, and what is called clearly better."""
@@ -243,11 +244,14 @@ class AllClasses:
         }
 
     def sheet(self) -> Any:
-        """Samples of the first seed, a row a class, none of them chosen."""
+        """A row a class: its first test sign, a gap, and samples of the first seed; none is chosen."""
         unit, course = self.course(0)
-        names = self.dataset.class_names
-        samples = self._generate(unit, course.generator, np.repeat(np.arange(len(names)), COLUMNS))
-        return samples_figure(samples, names, "Generated", columns=COLUMNS)
+        labels, first = np.unique(self.test.label, return_index=True)
+        real, names = self.test.image[first], [self.dataset.class_names[label] for label in labels]
+        samples = self._generate(unit, course.generator, np.repeat(labels, A_CLASS))
+        rows = zip(real, np.full_like(real, 255), samples.reshape(len(names), A_CLASS, *real.shape[1:]), strict=True)
+        pictures = np.concatenate([np.stack([sign, gap, *made]) for sign, gap, made in rows])
+        return samples_figure(pictures, names, "A real sign | generated ones", columns=2 + A_CLASS)
 
     def leave_samples(self, folder: Path) -> None:
         """Write samples of generators of several ages, each to NAME.npy."""

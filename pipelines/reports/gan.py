@@ -156,7 +156,7 @@ def samples_figure(images: Images, labels: Sequence[str] = (), title: str = "", 
         columns: Images a row.
     """
     rows, margin = -(-len(images) // columns), 1.5 if labels else 0.12
-    inch = 0.56
+    inch = 0.425  # 68 pixels at 160 dpi: 32 and the gap, twice as large
     width, height = margin + inch * columns + 0.12, inch * rows + 0.5
     with styled():
         figure = new_figure(width, height)
