@@ -160,7 +160,7 @@ class OneClass:
 
     def _row(self, seed: int, name: str, recipe: GanRecipe) -> dict[str, Any]:
         unit, course = self.course(seed, recipe)
-        found = {"name": name, **self._scored(make(unit, course.generator, ONE_CLASS)), "minutes": course.seconds / 60}
+        found = {"name": name, **self._scored(make(unit, course.generator, ONE_CLASS)), **took(course)}
         click.echo(f"seed {seed}, {name}: {found['called']:.1%} are called the class, {found['minutes']:.1f} min")
         return found
 
@@ -220,7 +220,7 @@ class AllClasses:
         samples = {"generated": self._generate(unit, course.generator, self.test.label)}
         samples["after the first epoch"] = self._generate(unit, unit.at(self.work, 1), self.test.label)
         found = [{"name": name, **self._scored(images)} for name, images in samples.items()]
-        found[0] |= {"accuracy_score": self._accuracy_score(unit, course, seed), "minutes": course.seconds / 60}
+        found[0] |= {"accuracy_score": self._accuracy_score(unit, course, seed), **took(course)}
         click.echo(f"seed {seed}: {found[0]['called']:.1%} of the samples are called by their class")
         return [*found, {"name": "class means, jittered", **self._jittered(seed)}]
 
@@ -309,6 +309,11 @@ def learned(unit: Unit, jury: Jury, validation: Signs, work: Path) -> tuple[Unit
     return unit, unit.run(work, score)
 
 
+def took(course: Course) -> dict[str, Any]:
+    """What a training cost."""
+    return {"minutes": course.seconds / 60, "cores": course.cores}
+
+
 def some(signs: Signs, count: int) -> Signs:
     """As many at random, or all."""
     return signs.take(np.random.default_rng(0).permutation(len(signs))[:count])
@@ -370,7 +375,7 @@ def report(tables: Mapping[str, Sequence[Mapping[str, Any]]], jury: Jury) -> str
     columns |= {jury.named("kd"): "kernel distance", jury.named("fd"): "Frechet distance"}
     columns |= {jury.named(name): name for name in ("precision", "recall", "density", "coverage")}
     columns |= {jury.named("coverage_of_all"): "coverage of all", jury.named("duplicate_share"): "duplicates"}
-    columns |= {"minutes": "minutes"}
+    columns |= {"minutes": "minutes", "cores": "on cores"}
     about = (
         f"Scores by the features of {jury.extractor.name} ({jury.extractor.dimension} dimensions). Of all classes the "
         f"scores of neighbours (precision to coverage) are of {DISTINCT} signs, about one of each track: among "

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import models.layers  # noqa: F401 - registers the layers of ours that a file may hold
-from benchmarks.record import write_whole
+from benchmarks.record import usable_cores, write_whole
 from gan.health import Record, duplicate_share
 from gan.recipes import GanRecipe
 from gan.sampling import generate
@@ -52,12 +52,14 @@ class Course:
         records: As in `gan.training.TrainedGan`.
         reports: As there.
         stopped: Why it stopped before its last step; empty if it did not.
+        cores: On which it ran.
     """
 
     generator: keras.Model
     records: list[Record]
     reports: list[dict[str, float]]
     stopped: str = ""
+    cores: int = 0
 
     @property
     def seconds(self) -> float:
@@ -114,10 +116,10 @@ class Unit:
             click.echo(f"{self.name}: {self.recipe.steps} steps")
             records, reports, stopped = self._train(folder, score)
             kept = {"records": [asdict(record) for record in records], "reports": reports, "stopped": stopped}
-            write_whole(folder / COURSE, json.dumps(kept) + "\n")
+            write_whole(folder / COURSE, json.dumps(kept | {"cores": usable_cores()}) + "\n")
         found = json.loads((folder / COURSE).read_text(encoding="utf-8"))
-        generator = keras.saving.load_model(folder / GENERATOR, compile=False)
-        return Course(generator, [Record(**record) for record in found["records"]], found["reports"], found["stopped"])
+        found["records"] = [Record(**record) for record in found["records"]]
+        return Course(keras.saving.load_model(folder / GENERATOR, compile=False), **found)
 
     def at(self, work: Path, report: int) -> keras.Model:
         """The generator of a report, of `beside`, of a training that is over."""

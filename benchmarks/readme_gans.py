@@ -31,11 +31,11 @@ def gans() -> list[str]:
 def _quality(found: dict[str, Any]) -> str:
     one, every = found["one_class"][0], found["all_classes"][0]
     return (
-        f"**Generated signs** ({_seeds(found)}). The GAN of one class ({found['class']}) takes "
-        f"{_mean(one['minutes'], '.0f')} minutes, and the classifier calls {_mean(one['called'], '.1%')} of its "
-        f"samples by their class. The GAN of all classes takes {_mean(every['minutes'], '.0f')} minutes; of its "
-        f"samples {_mean(every['called'], '.1%')} are called by the class that was asked for, and a network that "
-        f"has learned from samples alone names {_mean(every['accuracy_score'], '.1%')} of the real test signs "
+        f"**Generated signs** ({_seeds(found)}). The GAN of one class ({found['class']}) takes {_time(one)}, and the "
+        f"classifier calls {_mean(one['called'], '.1%')} of its samples by their class. The GAN of all classes takes "
+        f"{_time(every)}; of its samples {_mean(every['called'], '.1%')} are called by the class that was asked for, "
+        "and a network that has learned from samples alone names "
+        f"{_mean(every['accuracy_score'], '.1%')} of the real test signs "
         "(classification accuracy score). None of the samples below is chosen.\n\n"
         "![Generated signs of one class](results/gan_quality_one_class.png)\n\n"
         "![Generated signs of all classes, a row a class](results/gan_quality.png)\n\n"
@@ -127,6 +127,11 @@ def _details(title: str, content: str, found: dict[str, Any]) -> str:
 
 def _seeds(found: dict[str, Any]) -> str:
     return "one seed" if found["seeds"] == 1 else f"{found['seeds']} seeds, mean [95%]"
+
+
+def _time(row: dict[str, Any]) -> str:
+    cores = "1 core" if row["cores"] == 1 else f"{row['cores']} cores"
+    return f"{_mean(row['minutes'], '.0f')} minutes on {cores}"
 
 
 def _mean(value: dict[str, Any], form: str) -> str:

@@ -83,6 +83,11 @@ def machine() -> dict[str, Any]:
     return {"cpu": _cpu_model(), "cores": os.cpu_count(), "load_average_at_start": LOAD_AT_START}
 
 
+def usable_cores() -> int:
+    """Those that this process may run on, where the system tells (`taskset` takes some away); else all."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _cpu_model() -> str:
     described = Path("/proc/cpuinfo")
     lines = described.read_text(encoding="utf-8").splitlines() if described.exists() else []

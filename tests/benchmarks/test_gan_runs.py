@@ -30,8 +30,12 @@ def trainings(monkeypatch):
     return run
 
 
-def test_a_training_that_is_done_is_read_and_not_done_again(tmp_path, trainings):
-    first, again = UNIT.run(tmp_path, lambda _: {"score": 1.0}), UNIT.run(tmp_path)
+def test_a_training_that_is_done_is_read_and_not_done_again(tmp_path, trainings, monkeypatch):
+    monkeypatch.setattr(gan_runs, "usable_cores", lambda: 3)
+    first = UNIT.run(tmp_path, lambda _: {"score": 1.0})
+    monkeypatch.setattr(gan_runs, "usable_cores", lambda: 2)
+    again = UNIT.run(tmp_path)
+    assert (first.cores, again.cores) == (3, 3)
     assert trainings == [RECIPE]
     assert again.records == first.records
     assert [report["score"] for report in again.reports] == [1.0, 1.0]
