@@ -11,7 +11,7 @@ favour. The classification accuracy score is the accuracy on test signs of a net
 alone; beside it, from as many real signs.
 
 Both networks' trainings and all scores that take long are kept in --work, so that an interrupted run goes on. On two
-cores a seed takes about 10 minutes and an hour, and the accuracy scores some 5 minutes each. Writes
+cores a seed takes about 10 minutes and half an hour, and the accuracy scores some 5 minutes each. Writes
 results/gan_quality.json, .md, .png (all classes) and gan_quality_one_class.png, and samples of four generators for
 `score_disturbances` to --work/samples.
 """
