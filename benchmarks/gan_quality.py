@@ -73,7 +73,7 @@ JITTERS = (0.02, 0.05, 0.1, 0.2)
 """Sigma on the [0, 1] scale of the noise on class means."""
 STUDENT = RECIPES["default"].updated(epochs=8)
 """The network of the classification accuracy score."""
-COLUMNS, ROWS, A_CLASS = 12, 3, 6
+COLUMNS, ROWS, A_CLASS = 12, 3, 5
 """Samples across and down in the picture of one class, and of each class in that of all."""
 OURS, TUTORIAL, REAL = "generated", "by the recipe tutorial", "real training signs"
 THIRD, CLEARLY = 1 / 3, 1 / 2
