@@ -58,8 +58,7 @@ class Identity(torch.nn.Module):
 def contests(samples: int, dimension: int) -> dict[str, tuple[Call, Call]]:
     """By name: ours and the peer's, each called without arguments, on the same random features."""
     random = np.random.default_rng(0)
-    real = random.normal(size=(samples, dimension))
-    fake = random.normal(0.1, 1.1, (samples, dimension))
+    real, fake = random.normal(size=(samples, dimension)), random.normal(0.01, 1, (samples, dimension))
     subset = min(1000, samples // 2)
 
     def torch_metric(metric: Any) -> Any:

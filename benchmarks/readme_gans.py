@@ -97,10 +97,22 @@ def _disturbances(found: dict[str, Any]) -> str:
     )
     return (
         f"**What a score sees** of real signs that are more and more spoilt, by {len(found['extractors'])} "
-        f"extractors.{alike}\n\n"
+        f"extractors.{alike}{_missed(found)}\n\n"
         "![Every score under every disturbance](results/score_disturbances.png)\n\n"
         + _details("From which level on", _table("score_disturbances"), found)
     )
+
+
+def _missed(found: dict[str, Any]) -> str:
+    """How many of the targets hold, and what was measured of the others."""
+    targets = found["targets"]
+    missed = [target for target in targets if not target["met"]]
+    said = "; ".join(f"{target['what']}: {target['measured']:.3g}, {_bar(target)}" for target in missed)
+    return f" {len(targets) - len(missed)} of {len(targets)} expectations hold" + (f"; not {said}." if said else ".")
+
+
+def _bar(target: dict[str, Any]) -> str:
+    return f"at least {target['at_least']:g}" if "at_least" in target else f"at most {target['at_most']:g}"
 
 
 def _scores(found: dict[str, Any]) -> str:

@@ -303,7 +303,7 @@ def _panel(axes: Any, name: str, table: Mapping[str, Any], rows: Sequence[Row], 
         for column, scores in enumerate(disturbed):
             seen = values[line, column] > SEEN
             text = {"fontsize": 5.6, "ha": "center", "va": "center", "color": INK if seen else MUTED}
-            axes.text(column, line, f"{scores[score]:.3g}", fontweight="bold" if seen else "normal", **text)
+            axes.text(column, line, _short(scores[score]), fontweight="bold" if seen else "normal", **text)
     levels = [f"{level:g}" for _, each, _ in DISTURBANCES.values() for level in each]
     axes.set_xticks(range(len(levels)), labels=levels)
     axes.set_yticks(range(len(table)), labels=[score.replace("_", " ") for score in table])
@@ -315,6 +315,11 @@ def _panel(axes: Any, name: str, table: Mapping[str, Any], rows: Sequence[Row], 
         start += len(each)
         axes.axvline(start - 0.5, color=PAPER, linewidth=3)
     axes.set_title(f"Scores by {name}", pad=16)
+
+
+def _short(value: float) -> str:
+    """Three digits, none after the fourth place, and never an exponent: as wide as a cell."""
+    return f"{value:.0f}" if abs(value) >= 100 else f"{round(value, 4) + 0.0:.3g}"
 
 
 def _generators(given: Sequence[str], count: int) -> dict[str, Images]:

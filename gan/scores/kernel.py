@@ -39,6 +39,7 @@ def kernel_distance(
     random = np.random.default_rng(seed)
     in_x, in_y = (_membership(random, len(one), subsets, subset_size) for one in (x, y))
     n, m = in_x.sum(axis=0), in_y.sum(axis=0)
+    x, y = (_with_one(each) for each in (x, y))
     across = _kernel_sums(x, y, in_x, in_y) / (n * m)
     distances = _inner_sums(x, in_x) / (n * (n - 1)) + _inner_sums(y, in_y) / (m * (m - 1)) - 2 * across
     return Estimate(float(distances[0]), float(distances[1:].std()) if subsets else 0.0)
@@ -53,9 +54,13 @@ def _membership(random: np.random.Generator, samples: int, subsets: int, size: i
     return members
 
 
+def _with_one(features: Features) -> Features:
+    """Samples (N, D + 1) whose products are those of the features, over D, plus 1."""
+    return np.hstack([features / np.sqrt(features.shape[1]), np.ones((len(features), 1))])
+
+
 def _kernel(a: Features, b: Features) -> Features:
-    found: Features = (a / a.shape[1]) @ b.T
-    found += 1
+    found: Features = a @ b.T
     squared = found * found
     found *= squared
     return found

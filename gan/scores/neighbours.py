@@ -3,11 +3,14 @@
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from gan.scores.features import Features, blocks, checked_pair
 
-BLOCK = 1000
+BLOCK = 10**7
+"""Distances that are held at a time."""
+PAIRS = 4096
+"""Pairs of samples whose differences are held at a time."""
 ROUNDING = 1e-12
 """Share of the largest squared norm within which two squared distances are taken for equal."""
 
@@ -46,46 +49,101 @@ def precision_recall_density_coverage(real: ArrayLike, fake: ArrayLike, *, k: in
     if not 1 <= k < fewest:
         raise ValueError(f"k {k} with {fewest} samples: give more samples, or a k from 1 to {fewest - 1}")
     middle = x.mean(axis=0)
-    (x, to_x), (y, to_y) = _lifted(x - middle), _lifted(y - middle)
-    equal = ROUNDING * max(x[:, -1].max(), y[:, -1].max())
-    real_radii, fake_radii = (_squared_radii(*one, k) - equal for one in ((x, to_x), (y, to_y)))
+    x, y = x - middle, y - middle
+    longest = np.sqrt(max(np.einsum("nd,nd->n", each, each).max() for each in (x, y))) or 1.0
+    reals, fakes = Samples.of(x / longest), Samples.of(y / longest)
+    real_radii, fake_radii = (_squared_radii(each, k) - ROUNDING for each in (reals, fakes))
     balls = np.zeros(len(y), np.int64)
     recalled, covered = np.zeros(len(x), bool), np.zeros(len(x), bool)
-    for rows in blocks(len(x), BLOCK):
-        for columns in blocks(len(y), BLOCK):
-            distances = x[rows] @ to_y[columns].T
-            in_real = distances < real_radii[rows, None]
-            balls[columns] += np.count_nonzero(in_real, axis=0)
-            covered[rows] |= in_real.any(axis=1)
-            recalled[rows] |= (distances < fake_radii[columns]).any(axis=1)
+    for rows in _rows(reals, fakes):
+        apart = Distances(reals, rows, fakes)
+        in_real = apart.below(real_radii[rows, None])
+        balls += np.count_nonzero(in_real, axis=0)
+        covered[rows] = in_real.any(axis=1)
+        recalled[rows] = apart.below(fake_radii[None, :]).any(axis=1)
     return Neighbours(
         *(float(share) for share in ((balls > 0).mean(), recalled.mean(), balls.mean() / k, covered.mean()))
     )
 
 
-def _lifted(features: Features) -> tuple[Features, Features]:
-    """Two forms of samples (N, D + 2) whose products are squared distances: (-2 a, 1, |a|^2) and (b, |b|^2, 1)."""
-    norms = np.einsum("nd,nd->n", features, features)[:, None]
-    ones = np.ones_like(norms)
-    return np.hstack([-2 * features, ones, norms]), np.hstack([features, norms, ones])
+def _squared_radii(samples: "Samples", k: int) -> Features:
+    """Squared distance (N,) from each sample to its k-th nearest other one."""
+    return np.concatenate([Distances(samples, rows, samples).to_nearest(k) for rows in _rows(samples, samples)])
 
 
-def _squared_radii(samples: Features, to: Features, k: int) -> Features:
-    """Squared distance from each sample to its k-th nearest other one; each pair is computed once."""
-    nearest = np.full((len(samples), k), np.inf)
-    parts = blocks(len(samples), BLOCK)
-    for number, rows in enumerate(parts):
-        for columns in parts[number:]:
-            distances = samples[rows] @ to[columns].T
-            if rows == columns:
-                np.fill_diagonal(distances, np.inf)
-            else:
-                nearest[columns] = _smallest(np.hstack([nearest[columns], distances.T]), k)
-            nearest[rows] = _smallest(np.hstack([nearest[rows], distances]), k)
-    radii: Features = nearest.max(axis=1)
-    return radii
+def _rows(samples: "Samples", others: "Samples") -> list[slice]:
+    return blocks(len(samples.exact), max(1, BLOCK // len(others.exact)))
 
 
-def _smallest(distances: Features, k: int) -> Features:
-    distances.partition(k - 1, axis=1)
-    return distances[:, :k]
+class Samples(NamedTuple):
+    """Samples (N, D), none longer than 1, and two forms whose products are squared distances.
+
+    Attributes:
+        exact: In double precision.
+        left: (-2 a, |a|^2, 1), in single precision.
+        right: (a, 1, |a|^2), the same.
+    """
+
+    exact: Features
+    left: NDArray[np.float32]
+    right: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, samples: Features) -> "Samples":
+        """Both forms of these."""
+        norms = np.einsum("nd,nd->n", samples, samples)[:, None]
+        ones = np.ones_like(norms)
+        forms = np.hstack([-2 * samples, norms, ones]), np.hstack([samples, ones, norms])
+        return cls(samples, *(form.astype(np.float32) for form in forms))
+
+
+class Distances:
+    """Squared distances from some samples (B, D) to others (M, D).
+
+    They are taken in single precision, which halves the time, and again in double precision where the error of single
+    precision could change an answer. Answers are those of double precision.
+
+    Args:
+        samples: Of which some are asked.
+        rows: Which.
+        others: If they are the same set, no sample is its own neighbour.
+    """
+
+    def __init__(self, samples: Samples, rows: slice, others: Samples) -> None:
+        self._from, self._to = samples.exact[rows], others.exact
+        self._rough = samples.left[rows] @ others.right.T
+        if samples is others:
+            own = np.arange(len(self._from))
+            self._rough[own, rows.start + own] = np.inf
+        # A sum of D + 2 products of rounded numbers, whose sizes add up to at most 4 (Higham 2002, section 3.1).
+        self._error = 4 * (self._to.shape[1] + 4) * float(np.finfo(np.float32).eps)
+
+    def below(self, bounds: Features) -> NDArray[np.bool_]:
+        """Which (B, M) are less than bounds, (B, 1) or (1, M)."""
+        beyond = self._rough - bounds.astype(np.float32)
+        found: NDArray[np.bool_] = beyond < 0
+        row, column = np.nonzero(np.abs(beyond, out=beyond) <= self._error)
+        found[row, column] = self._exact(row, column) < np.broadcast_to(bounds, found.shape)[row, column]
+        return found
+
+    def to_nearest(self, k: int) -> Features:
+        """The k-th least (B,) of each row."""
+        beyond = self._rough - np.partition(self._rough, k - 1, axis=1)[:, k - 1 : k]
+        nearer = np.count_nonzero(beyond < -2 * self._error, axis=1)
+        row, column = np.nonzero(np.abs(beyond, out=beyond) <= 2 * self._error)
+        distances = self._exact(row, column)
+        ascending = distances[np.lexsort((distances, row))]
+        found: Features = ascending[np.searchsorted(row, np.arange(len(nearer))) + k - 1 - nearer]
+        return found
+
+    def _exact(self, row: NDArray[np.intp], column: NDArray[np.intp]) -> Features:
+        """Of these pairs, in double precision."""
+        if len(row) > self._rough.size // 64:  # then all of them are faster
+            one, other = (np.einsum("nd,nd->n", each, each) for each in (self._from, self._to))
+            found: Features = one[row] + other[column] - 2 * (self._from @ self._to.T)[row, column]
+            return found
+        found = np.empty(len(row))
+        for some in blocks(len(row), PAIRS):
+            apart = self._from[row[some]] - self._to[column[some]]
+            found[some] = np.einsum("pd,pd->p", apart, apart)
+        return found

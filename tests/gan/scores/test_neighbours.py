@@ -14,12 +14,35 @@ def definition(real, fake, k):
     return inside.any(axis=0).mean(), recalled.mean(), inside.sum() / (k * len(fake)), inside.any(axis=1).mean()
 
 
-@pytest.mark.parametrize("block", [7, 1000])
+@pytest.mark.parametrize("block", [1, 150, 10**7])
 @pytest.mark.parametrize("k", [1, 4])
 def test_it_is_the_definition_in_blocks_of_any_size(block, k, monkeypatch, random):
     monkeypatch.setattr(neighbours, "BLOCK", block)
     real, fake = random.normal(50, 1, (60, 5)), random.normal(50.5, 1.2, (45, 5))
     assert precision_recall_density_coverage(real, fake, k=k) == pytest.approx(definition(real, fake, k), rel=1e-12)
+
+
+@pytest.mark.parametrize("pairs", [1, 4096])
+@pytest.mark.parametrize("near", [0, 1e-3])
+def test_what_single_precision_cannot_tell_apart_is_told_apart(pairs, near, monkeypatch, random):
+    """Samples of few places, each of them many times, or nearly so."""
+    monkeypatch.setattr(neighbours, "PAIRS", pairs)
+    places = random.integers(-2, 3, (30, 4))
+    real, fake = (places[random.integers(0, 30, 300)] + near * random.normal(size=(300, 4)) for _ in range(2))
+    wanted = definition(real, fake, 5)
+    assert precision_recall_density_coverage(real, fake, k=5) == pytest.approx(wanted, rel=1e-12)
+
+
+@pytest.mark.parametrize("dimension", [2, 700])
+@pytest.mark.parametrize(("inside", "times"), [(0, 1 + 1e-8), (1, 1 - 1e-8)])
+def test_the_surface_of_a_ball_in_double_precision(inside, times, dimension, random):
+    """Its middle, and the sample that gives it its radius, at a billionth of which others lie in or out."""
+    real = np.zeros((2, dimension))
+    real[1, 0] = 1
+    ways = random.normal(size=(500, dimension)) + 2 * np.eye(dimension)[1] * np.sqrt(dimension)
+    ways[:, 0] = -np.abs(ways[:, 0])
+    fake = times * ways / np.linalg.norm(ways, axis=1, keepdims=True)
+    assert precision_recall_density_coverage(real, fake, k=1).precision == inside
 
 
 def test_copies_are_perfect_and_on_the_surface_of_balls(random):
