@@ -58,7 +58,7 @@ class Row:
 
 
 @click.command()
-@options(steps=1500, seeds=1)
+@options(steps=1000, seeds=1)
 @click.option("--class", "label", default=14, show_default=True, help="The class that is generated, by number.")
 @click.option("--work", default=Path("output/gan_inputs"), show_default=True, type=Path)
 @click.option("--output", default=RESULTS / "gan_inputs.json", show_default=True, type=Path)

@@ -74,7 +74,7 @@ class Disturbance:
 
 
 @click.command()
-@options(steps=1500, seeds=3)
+@options(steps=1000, seeds=3)
 @click.option("--class", "label", default=14, show_default=True, help="The class that is generated, by number.")
 @click.option("--noise", "noises", multiple=True, default=("gaussian", "checkerboard", "black_rows"), show_default=True)
 @click.option("--thresholds", default=RESULTS / "gtsrb/noise_grid/thresholds.csv", show_default=True, type=Path)

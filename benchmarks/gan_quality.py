@@ -83,7 +83,7 @@ THIRD, CLEARLY = 1 / 3, 1 / 2
 @click.command()
 @together(*JUDGED, seeds_option(3))
 @click.option("--class", "label", default=14, show_default=True, help="The one class, by number.")
-@click.option("--class-steps", default=4000, show_default=True, help="Of the training on one class.")
+@click.option("--class-steps", default=3200, show_default=True, help="Of the training on one class.")
 @click.option("--steps", default=GAN_RECIPES["conditional"].steps, show_default=True, help="Of that on all classes.")
 @click.option("--work", default=Path("output/gan_quality"), show_default=True, type=Path)
 @click.option("--output", default=RESULTS / "gan_quality.json", show_default=True, type=Path)

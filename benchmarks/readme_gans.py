@@ -125,8 +125,21 @@ def _scores(found: dict[str, Any]) -> str:
 
 
 def _throughput(found: dict[str, Any]) -> str:
-    said = "; ".join(f"{target['what']}: {target['measured']:.2f}" for target in found["targets"])
-    return f"**Speed of GAN training** (`make bench`). {said}."
+    recipes = found["recipes"]
+    outside = ", ".join(
+        f"{max(0, each['outside']):.0%} of a step of `{name}` ({each['images_a_second']['ours']:.0f} images a second)"
+        for name, each in recipes.items()
+    )
+    ratios = [each for each in recipes.values() if "ratio" in each]
+    peer = "".join(
+        f" The networks of TensorFlow's DCGAN tutorial learn from {each['ratio']:.2f} times as many images a second as "
+        f"in its own loop ({min(each['ratios']):.2f} to {max(each['ratios']):.2f} in {len(each['ratios'])} turns)."
+        for each in ratios
+    )
+    return (
+        f"**Speed of GAN training** (`make bench`, {found['threads']} threads). Time outside the networks' own passes: "
+        f"{outside}.{peer}"
+    )
 
 
 def _table(name: str) -> str:

@@ -175,7 +175,14 @@ GAN_RECIPES: dict[str, GanRecipe] = {
         dropout=0.3,
         ema=0.0,
     ),
-    "dcgan": GanRecipe(augmentation="color+translation+cutout", r1=0.1),
+    "dcgan": GanRecipe(
+        augmentation="color+translation+cutout",
+        r1=0.1,
+        generator_rate=1e-3,
+        discriminator_rate=8e-4,
+        beta_1=0.0,
+        ema=0.999,
+    ),
     "conditional": GanRecipe(
         conditioning="projection",
         loss="hinge",
