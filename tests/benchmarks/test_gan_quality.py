@@ -39,8 +39,8 @@ def run(tmp_path, write_signs, monkeypatch):
 @pytest.mark.usefixtures("eagerly")
 def test_both_gans_are_trained_once_and_held_against_their_bars(run, tmp_path, monkeypatch):
     found = run()
-    one, tutorial, floor = found["one_class"]
-    assert (len(one["called"]["seeds"]), len(tutorial["called"]["seeds"])) == (2, 1)
+    one, plain, floor = found["one_class"]
+    assert (len(one["called"]["seeds"]), len(plain["called"]["seeds"])) == (2, 1)
     assert floor["called"]["mean"] == 1
     made, first, means, real = found["all_classes"]
     assert [row["name"] for row in (first, means)] == ["after the first epoch", "class means, jittered"]
