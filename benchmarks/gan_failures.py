@@ -11,7 +11,7 @@ failure was found. Writes results/gan_failures.json, .md and, of the first seed,
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,20 +33,15 @@ from benchmarks.gan_runs import (
     markdown,
     open_jury,
     options,
-    rounded,
 )
 from benchmarks.record import RESULTS, Target, write_result, write_whole
 from gan.health import (
-    COVERED,
     DIVERGED,
-    DUPLICATES,
-    FORGOTTEN,
-    NO_GRADIENT,
     UNEVEN,
     VANISHED,
-    WARM_UP,
     WINDOW,
     WON,
+    Record,
     Samples,
     class_entropy,
     diagnose,
@@ -221,7 +216,7 @@ def main(
             click.echo(f"{failure}: provoked {pair[0].detected}, cured {pair[1].detected}")
     rows = [row for failure, pairs in found.items() for row in rows_of(failure, pairs)]
     about = {"data": dataset.name, "digest": dataset.digest, "samples": samples, "seeds": seeds, "width": width}
-    about |= {**changes, **jury.about(), "rules": limits()}
+    about |= {**changes, **jury.about()}
     write_result(output, about | {"trainings": rows}, targets=targets(found), packages=("keras", "tensorflow"))
     write_whole(output.with_suffix(".md"), markdown(rows, COLUMNS))
     first = {failure: pairs[0] for failure, pairs in found.items()}
@@ -284,8 +279,11 @@ def _called(label: int) -> str:
 
 def series(outcome: Outcome) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Records by step, and reports on samples, with the `entropy` of their classes."""
-    records = pd.DataFrame([asdict(record) for record in outcome.course.records]).set_index("step")
-    samples = pd.DataFrame([asdict(report) for report in outcome.watched]).set_index("step")
+    records, samples = (
+        pd.DataFrame([asdict(entry) for entry in entries], columns=[field.name for field in fields(kind)])
+        for kind, entries in ((Record, outcome.course.records), (Samples, outcome.watched))
+    )
+    records, samples = records.set_index("step"), samples.set_index("step")
     counts = samples.pop("classes")
     return records, samples.assign(entropy=[_entropy(each) for each in counts])
 
@@ -295,47 +293,12 @@ def _entropy(counts: Sequence[int]) -> float:
     return class_entropy(np.repeat(np.arange(len(counts)), counts), len(counts)) if sum(counts) else np.nan
 
 
-def extremes(outcome: Outcome) -> dict[str, Any]:
-    """The numbers that the rules compare with their limits, each at its worst."""
-    records, samples = series(outcome)
-    records, samples = records.rolling(WINDOW).median(), samples.loc[WARM_UP:].rolling(WINDOW).median()
-    gradient = records["generator_gradient"]
-    found = {
-        "least_gradient": gradient.min(),
-        "least_share_of_largest_gradient": (gradient / gradient.cummax()).min(),
-        "most_right_of_both": records[["real_accuracy", "fake_accuracy"]].min(axis=1, skipna=False).max(),
-        "largest_loss": records[["generator_loss", "discriminator_loss"]].abs().max().max(),
-        "most_duplicates": samples["duplicate_share"].max(),
-        "least_entropy": samples["entropy"].min(),
-    }
-    for name in ("recall", "coverage"):
-        best = samples[name].cummax()
-        found[f"least_share_of_best_{name}"] = (samples[name] / best)[best >= COVERED].min()
-    return rounded({name: float(value) for name, value in found.items()}, digits=5)
-
-
-def limits() -> dict[str, float]:
-    """The rules' constants by the name of the number that they bound."""
-    return {
-        "least_gradient": NO_GRADIENT,
-        "least_share_of_largest_gradient": VANISHED,
-        "most_right_of_both": WON,
-        "largest_loss": DIVERGED,
-        "most_duplicates": DUPLICATES,
-        "least_entropy": UNEVEN,
-        "least_share_of_best_recall": FORGOTTEN,
-        "least_share_of_best_coverage": FORGOTTEN,
-    }
-
-
 def rows_of(failure: str, pairs: Sequence[tuple[Outcome, Outcome]]) -> list[dict[str, Any]]:
     """Both trainings as rows of the table, with what was found with each seed."""
     rows = []
     for provoked, outcomes in zip((True, False), zip(*pairs, strict=True), strict=True):
         count = sum(failure in outcome.detected for outcome in outcomes)
-        seeds = [
-            {"detected": each.detected, "stopped": each.course.stopped, "numbers": extremes(each)} for each in outcomes
-        ]
+        seeds = [{"detected": each.detected, "stopped": each.course.stopped} for each in outcomes]
         rows.append(
             {
                 "failure": failure,

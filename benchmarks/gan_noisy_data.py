@@ -1,8 +1,9 @@
 """The same GAN learns clean signs of one class, randomly noised ones and ones with structured noise: what does it make?
 
-    python -m benchmarks.gan_noisy_data --extractor EXTRACTOR.keras --classifier CLASSIFIER.keras
+    python -m pipelines.noise_grid --model CLASSIFIER.keras --noise gaussian,checkerboard,black_rows --output GRID
+    python -m benchmarks.gan_noisy_data --extractor EXTRACTOR.keras --classifier CLASSIFIER.keras --grid GRID
 
-Levels are those at which the classifier of `noise_grid` begins to fail and fails, from its thresholds.csv. Asked is
+Levels are those at which the classifier begins to fail and fails, from the thresholds.csv of its `noise_grid`. Asked is
 whether samples keep the class, whether they are nearer to clean or to noisy test signs, and how much of the noise's
 power they have: in the band of the noise, the frequencies at which it multiplies the power of clean training images by
 at least half as much as where it does so most. All is trained with several seeds, which draw the noise too, and a claim
@@ -13,6 +14,7 @@ comparison goes on. With the defaults it takes about an hour on two cores. Write
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,7 +79,7 @@ class Disturbance:
 @options(steps=1000, seeds=3)
 @click.option("--class", "label", default=14, show_default=True, help="The class that is generated, by number.")
 @click.option("--noise", "noises", multiple=True, default=("gaussian", "checkerboard", "black_rows"), show_default=True)
-@click.option("--thresholds", default=RESULTS / "gtsrb/noise_grid/thresholds.csv", show_default=True, type=Path)
+@click.option("--grid", required=True, type=Path, help="What noise_grid has written of the classifier.")
 @click.option("--samples", default=600, show_default=True, help="Generated images of each GAN.")
 @click.option("--work", default=Path("output/gan_noisy_data"), show_default=True, type=Path)
 @click.option("--output", default=RESULTS / "gan_noisy_data.json", show_default=True, type=Path)
@@ -87,7 +89,7 @@ def main(
     classifier: Path,
     label: int,
     noises: tuple[str, ...],
-    thresholds: Path,
+    grid: Path,
     samples: int,
     work: Path,
     output: Path,
@@ -100,7 +102,7 @@ def main(
     train, test = (of_classes(dataset, split, [label]) for split in ("train", "test"))
     jury = open_jury(extractor, classifier, train)
     recipe = GAN_RECIPES["dcgan"].updated(width=width, discriminator_width=width, **changes)
-    disturbances = [Disturbance(), *levels(pd.read_csv(thresholds), noises)]
+    disturbances = [Disturbance(), *levels(thresholds_of(classifier, grid), noises)]
     trained: list[list[dict[str, Any]]] = [[] for _ in disturbances]
     shown: list[Sets] = []
     for seed in range(seeds):
@@ -121,6 +123,20 @@ def main(
     click.echo(findings(found))
 
 
+def thresholds_of(classifier: Path, grid: Path) -> pd.DataFrame:
+    """The thresholds of this classifier that are in the folder of a grid.
+
+    Raises:
+        click.BadParameter: there is no grid, or it is of another model.
+    """
+    if not (grid / "results.json").is_file():
+        raise click.BadParameter(f"--grid {grid}: no results.json; run noise_grid --model {classifier} --output {grid}")
+    model = json.loads((grid / "results.json").read_text(encoding="utf-8"))["params"]["model"]
+    if Path(model) != classifier:
+        raise click.BadParameter(f"--grid {grid}: of the model {model}; run noise_grid --model {classifier}")
+    return pd.read_csv(grid / "thresholds.csv")
+
+
 def levels(thresholds: pd.DataFrame, noises: Sequence[str]) -> list[Disturbance]:
     """Each noise at the level where the classifier begins to fail, and where it fails.
 
@@ -133,7 +149,7 @@ def levels(thresholds: pd.DataFrame, noises: Sequence[str]) -> list[Disturbance]
         for criterion in CRITERIA:
             level = float(found.get((name, criterion), np.nan))
             if not np.isfinite(level):
-                raise click.BadParameter(f"--noise {name}: --thresholds has no level where it {CRITERIA[criterion]}")
+                raise click.BadParameter(f"--noise {name}: the grid has no level where it {CRITERIA[criterion]}")
             chosen.append(Disturbance(name, criterion, level))
     return chosen
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +24,7 @@ from gan.recipes import GanRecipe
 from gan.sampling import generate
 from gan.scores import frechet_distance, kernel_distance, precision_recall_density_coverage
 from gan.scores.extractors import score_name, weights_hash
-from gan.training import Score, train_gan
+from gan.training import DivergenceError, Score, train_gan
 from models.fit import predict_logits
 from pipelines.gans.judge import open_extractor
 from pipelines.intervals import t_interval
@@ -156,8 +155,8 @@ class Unit:
                 on_report=keep,
                 given=self.given,
             )
-        except FloatingPointError as error:
-            return [*map(_record, reports), _not_finite(str(error))], reports, str(error)
+        except DivergenceError as error:
+            return error.trained.records, reports, str(error)
         _save(trained.generator, folder / GENERATOR)
         return trained.records, trained.reports, ""
 
@@ -176,18 +175,6 @@ def _save(model: keras.Model, path: Path) -> None:
     beside = path.with_name(f"part-{path.name}")
     model.save(beside)
     beside.replace(path)
-
-
-def _record(report: Mapping[str, float]) -> Record:
-    """The means of a report: all that is left of the records of a training that stopped."""
-    _, *names = (each.name for each in fields(Record))
-    return Record(int(report["step"]), *(report[name] for name in names))
-
-
-def _not_finite(message: str) -> Record:
-    """The record of the step that the error names."""
-    step = re.search(r"at step (\d+)", message)
-    return Record(int(step[1]) if step else 0, *[np.nan] * (len(fields(Record)) - 1))
 
 
 @dataclass(frozen=True)

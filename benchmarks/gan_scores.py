@@ -32,10 +32,11 @@ import numpy as np
 import prdc
 import torch
 from torchmetrics.image.fid import FrechetInceptionDistance
+from torchmetrics.image.inception import InceptionScore
 from torchmetrics.image.kid import KernelInceptionDistance
 
 from benchmarks.record import RESULTS, Target, write_result
-from gan.scores import frechet_distance, kernel_distance, precision_recall_density_coverage
+from gan.scores import frechet_distance, inception_score, kernel_distance, precision_recall_density_coverage
 
 NEIGHBOURS = 5
 PACKAGES = ("numpy", "scipy", "torch", "torchmetrics", "prdc")
@@ -74,11 +75,17 @@ def contests(samples: int, dimension: int) -> dict[str, tuple[Call, Call]]:
         metric = KernelInceptionDistance(feature=Identity(dimension), subsets=subsets, subset_size=size)
         return {"kernel": float(torch_metric(metric)[0])}
 
+    def torch_inception() -> Mapping[str, float]:
+        metric = InceptionScore(feature=Identity(dimension), splits=1).set_dtype(torch.float64)
+        metric.update(torch.from_numpy(fake))
+        return {"inception": float(metric.compute()[0])}
+
     def peer_neighbours() -> Mapping[str, float]:
         with contextlib.redirect_stdout(io.StringIO()):
             return {name: float(value) for name, value in prdc.compute_prdc(real, fake, NEIGHBOURS).items()}
 
     return {
+        "inception_score": (lambda: {"inception": inception_score(fake, splits=1).value}, torch_inception),
         "frechet_distance": (lambda: {"frechet": frechet_distance(real, fake)}, torch_frechet),
         "kernel_distance": (
             lambda: {"kernel": kernel_distance(real, fake, subsets=0, subset_size=2).value},

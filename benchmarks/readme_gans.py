@@ -32,8 +32,8 @@ def _quality(found: dict[str, Any]) -> str:
     (one, plain, _), every = found["one_class"], found["all_classes"][0]
     return (
         f"**Generated signs** ({_seeds(found)}). The GAN of one class ({found['class']}) takes {_time(one)}, and the "
-        f"classifier calls {_mean(one['called'], '.1%')} of its samples by their class, and {_mean(plain['called'], '.1%')} "
-        "of those of a plain DCGAN after as many steps (TensorFlow's tutorial, the paper's Adam). The GAN of "
+        f"classifier calls {_mean(one['called'], '.1%')} of its samples by their class, and "
+        f"{_mean(plain['called'], '.1%')} of those made {plain['name']}. The GAN of "
         f"all classes takes {_time(every)}; of its samples {_mean(every['called'], '.1%')} are called by the class "
         "that was asked for, and a network that has learned from samples alone names "
         f"{_mean(every['accuracy_score'], '.1%')} of the real test signs (classification accuracy score). None of the "
@@ -114,18 +114,22 @@ def _bar(target: dict[str, Any]) -> str:
 
 
 def _scores(found: dict[str, Any]) -> str:
-    speeds = [target["measured"] for target in found["targets"] if "speed" in target["what"]]
+    speeds = "; ".join(
+        f"{target['what'].split(':')[0].replace('_', ' ')} {target['measured']:.1f}"
+        for target in found["targets"]
+        if "speed" in target["what"]
+    )
     return (
-        f"**Scores against their peers** (torchmetrics, torch-fidelity, prdc; {found['samples']:,} samples of "
-        f"{found['dimension']:,} dimensions): {min(speeds):.1f} to {max(speeds):.1f} times as fast "
-        "([each](results/gan_scores.json); `make bench`)."
+        f"**Scores against their peers** (torchmetrics, and prdc for neighbours; {found['samples']:,} samples of "
+        f"{found['dimension']:,} dimensions, {found['threads']} threads): the same numbers, at so many times the "
+        f"speed: {speeds} ([each](results/gan_scores.json); `{found['command']}`)."
     )
 
 
 def _throughput(found: dict[str, Any]) -> str:
     recipes = found["recipes"]
     outside = ", ".join(
-        f"{max(0, each['outside']):.0%} of a step of `{name}` ({each['images_a_second']['ours']:.0f} images a second)"
+        f"{each['outside']:.0%} of a step of `{name}` ({each['images_a_second']['ours']:.0f} images a second)"
         for name, each in recipes.items()
     )
     ratios = [each for each in recipes.values() if "ratio" in each]
@@ -134,10 +138,7 @@ def _throughput(found: dict[str, Any]) -> str:
         f"in its own loop ({min(each['ratios']):.2f} to {max(each['ratios']):.2f} in {len(each['ratios'])} turns)."
         for each in ratios
     )
-    return (
-        f"**Speed of GAN training** (`make bench`, {found['threads']} threads). Time outside the networks' own passes: "
-        f"{outside}.{peer}"
-    )
+    return f"**Speed of GAN training** (`{found['command']}`). Time outside the networks' own passes: {outside}.{peer}"
 
 
 def _table(name: str) -> str:

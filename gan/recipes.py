@@ -148,7 +148,7 @@ class GanRecipe:
         if translates and self.augmentation != "none":
             return (
                 f"augmentation {self.augmentation} would part images from the {self.latent} that they are made from; "
-                "set augmentation to none"
+                "take the recipe image_to_image, or set augmentation to none"
             )
         if self.l1 and not translates:
             return f"l1 {self.l1:g}: what is made of {self.latent} has no real image to be near; set l1 to 0"
@@ -178,6 +178,7 @@ GAN_RECIPES: dict[str, GanRecipe] = {
     "dcgan": GanRecipe(
         augmentation="color+translation+cutout",
         r1=0.1,
+        steps=3200,
         generator_rate=1e-3,
         discriminator_rate=8e-4,
         beta_1=0.0,

@@ -4,15 +4,16 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.spatial.distance import cdist
 
 from gan.scores.features import Features, blocks, checked_pair
 
-BLOCK = 10**7
+BLOCK = 2**22
 """Distances that are held at a time."""
 PAIRS = 4096
 """Pairs of samples whose differences are held at a time."""
 ROUNDING = 1e-12
-"""Share of the largest squared norm within which two squared distances are taken for equal."""
+"""Relative difference of two squared distances that are taken for equal."""
 
 
 class Neighbours(NamedTuple):
@@ -49,10 +50,9 @@ def precision_recall_density_coverage(real: ArrayLike, fake: ArrayLike, *, k: in
     if not 1 <= k < fewest:
         raise ValueError(f"k {k} with {fewest} samples: give more samples, or a k from 1 to {fewest - 1}")
     middle = x.mean(axis=0)
-    x, y = x - middle, y - middle
-    longest = np.sqrt(max(np.einsum("nd,nd->n", each, each).max() for each in (x, y))) or 1.0
-    reals, fakes = Samples.of(x / longest), Samples.of(y / longest)
-    real_radii, fake_radii = (_squared_radii(each, k) - ROUNDING for each in (reals, fakes))
+    longest = np.sqrt(max(np.square(each - middle).sum(axis=1).max() for each in (x, y))) or 1.0
+    reals, fakes = (Samples.of(each, middle, longest) for each in (x, y))
+    real_radii, fake_radii = (_squared_radii(each, k) * (1 - ROUNDING) for each in (reals, fakes))
     balls = np.zeros(len(y), np.int64)
     recalled, covered = np.zeros(len(x), bool), np.zeros(len(x), bool)
     for rows in _rows(reals, fakes):
@@ -76,25 +76,29 @@ def _rows(samples: "Samples", others: "Samples") -> list[slice]:
 
 
 class Samples(NamedTuple):
-    """Samples (N, D), none longer than 1, and two forms whose products are squared distances.
+    """Samples (N, D), and two forms whose products are their squared distances, over that of the unit.
 
     Attributes:
         exact: In double precision.
-        left: (-2 a, |a|^2, 1), in single precision.
+        left: (-2 a, |a|^2, 1), in single precision; a is the distance from a middle, in units of the longest one.
         right: (a, 1, |a|^2), the same.
+        unit: The square of that longest distance.
     """
 
     exact: Features
     left: NDArray[np.float32]
     right: NDArray[np.float32]
+    unit: float
 
     @classmethod
-    def of(cls, samples: Features) -> "Samples":
+    def of(cls, samples: Features, middle: Features, longest: float) -> "Samples":
         """Both forms of these."""
-        norms = np.einsum("nd,nd->n", samples, samples)[:, None]
+        moved = (samples - middle) / longest
+        norms = np.einsum("nd,nd->n", moved, moved)[:, None]
         ones = np.ones_like(norms)
-        forms = np.hstack([-2 * samples, norms, ones]), np.hstack([samples, ones, norms])
-        return cls(samples, *(form.astype(np.float32) for form in forms))
+        forms = [-2 * moved, norms, ones], [moved, ones, norms]
+        left, right = (np.hstack(form, dtype=np.float32, casting="same_kind") for form in forms)
+        return cls(samples, left, right, longest**2)
 
 
 class Distances:
@@ -110,7 +114,7 @@ class Distances:
     """
 
     def __init__(self, samples: Samples, rows: slice, others: Samples) -> None:
-        self._from, self._to = samples.exact[rows], others.exact
+        self._from, self._to, self._unit = samples.exact[rows], others.exact, samples.unit
         self._rough = samples.left[rows] @ others.right.T
         if samples is others:
             own = np.arange(len(self._from))
@@ -120,7 +124,7 @@ class Distances:
 
     def below(self, bounds: Features) -> NDArray[np.bool_]:
         """Which (B, M) are less than bounds, (B, 1) or (1, M)."""
-        beyond = self._rough - bounds.astype(np.float32)
+        beyond = self._rough - (bounds / self._unit).astype(np.float32)
         found: NDArray[np.bool_] = beyond < 0
         row, column = np.nonzero(np.abs(beyond, out=beyond) <= self._error)
         found[row, column] = self._exact(row, column) < np.broadcast_to(bounds, found.shape)[row, column]
@@ -138,9 +142,8 @@ class Distances:
 
     def _exact(self, row: NDArray[np.intp], column: NDArray[np.intp]) -> Features:
         """Of these pairs, in double precision."""
-        if len(row) > self._rough.size // 64:  # then all of them are faster
-            one, other = (np.einsum("nd,nd->n", each, each) for each in (self._from, self._to))
-            found: Features = one[row] + other[column] - 2 * (self._from @ self._to.T)[row, column]
+        if len(row) > self._rough.size // 16:  # then all of them are faster
+            found: Features = cdist(self._from, self._to, "sqeuclidean")[row, column]
             return found
         found = np.empty(len(row))
         for some in blocks(len(row), PAIRS):

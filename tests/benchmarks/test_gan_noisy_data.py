@@ -1,3 +1,4 @@
+from pathlib import Path
 from types import SimpleNamespace
 
 import click
@@ -5,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.gan_noisy_data import Disturbance, Sets, band, findings, levels, noise_power, spectrum
+from benchmarks.gan_noisy_data import Disturbance, Sets, band, findings, levels, noise_power, spectrum, thresholds_of
 from noise import apply
 from pipelines.intervals import t_interval
 
@@ -41,6 +42,16 @@ def test_levels_are_those_of_the_file_and_one_that_was_not_reached_is_an_error()
     ]
     with pytest.raises(click.BadParameter, match="shadow"):
         levels(thresholds, ["shadow"])
+
+
+def test_thresholds_are_those_of_the_same_classifier(tmp_path):
+    with pytest.raises(click.BadParameter, match=r"no results\.json; run noise_grid --model best\.keras"):
+        thresholds_of(Path("best.keras"), tmp_path)
+    (tmp_path / "results.json").write_text('{"params": {"model": "best.keras"}}')
+    (tmp_path / "thresholds.csv").write_text("noise,threshold\ngaussian,0.2\n")
+    assert thresholds_of(Path("best.keras"), tmp_path)["threshold"].tolist() == [0.2]
+    with pytest.raises(click.BadParameter, match=r"of the model best\.keras; run noise_grid --model other\.keras"):
+        thresholds_of(Path("other.keras"), tmp_path)
 
 
 def over_seeds(*values):

@@ -46,7 +46,7 @@ def test_both_gans_are_trained_once_and_held_against_their_bars(run, tmp_path, m
     assert [row["name"] for row in (first, means)] == ["after the first epoch", "class means, jittered"]
     assert means["called"]["mean"] == real["called"]["mean"] == 1
     assert all(0 <= score <= 1 for score in made["accuracy_score"]["seeds"])
-    assert len(found["targets"]) == 3 + 4 + 4
+    assert len(found["targets"]) == 3 + 5 + 4
     assert set(found["class_accuracy"]) == {"red", "green", "blue"}
     assert "### All classes" in (tmp_path / "gan_quality.md").read_text()
     assert all((tmp_path / name).stat().st_size > 1000 for name in ("gan_quality.png", "gan_quality_one_class.png"))

@@ -8,8 +8,9 @@ import pytest
 
 from benchmarks import gan_runs
 from benchmarks.gan_runs import Jury, Unit, intervals, make, markdown, open_jury, rounded
+from gan.health import Record
 from gan.recipes import GanRecipe
-from gan.training import train_gan
+from gan.training import DivergenceError, train_gan
 from pipelines.signs import Signs
 
 RECIPE = GanRecipe(width=4, discriminator_width=4, batch_size=4, steps=4)
@@ -150,8 +151,8 @@ def test_intervals_are_of_numbers_and_leave_names_as_they_are():
 
 def test_a_training_that_diverges_is_kept_up_to_there(tmp_path, monkeypatch):
     def diverges(recipe, images, labels, *, on_report, **named):
-        on_report(dict.fromkeys(gan_runs.Record.__dataclass_fields__, 0.5) | {"step": 2.0, "seconds": 1.0}, None)
-        raise FloatingPointError("the generator of the loss is not finite at step 3: try lower learning rates")
+        records = [Record(step, *[value] * 6) for step, value in ((2, 0.5), (3, np.nan))]
+        raise DivergenceError("the generator of the loss is not finite at step 3", SimpleNamespace(records=records))
 
     monkeypatch.setattr(gan_runs, "train_gan", diverges)
     course = UNIT.run(tmp_path)

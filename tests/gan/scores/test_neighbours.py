@@ -83,6 +83,13 @@ def test_an_outlier_fools_precision_and_not_density(random):
     assert found.coverage < 0.01
 
 
+@pytest.mark.parametrize("far", [1e2, 1e6, 1e9])
+def test_a_sample_that_is_far_away_spoils_nothing(far, random):
+    real, fake = random.normal(size=(2, 200, 8))
+    fake[7] *= far
+    assert precision_recall_density_coverage(real, fake, k=5) == pytest.approx(definition(real, fake, 5), rel=1e-12)
+
+
 def test_blind_to_order_shift_and_scale(random):
     real, fake = random.normal(size=(80, 3)), random.normal(0.5, 1, (70, 3))
     wanted = precision_recall_density_coverage(real, fake, k=3)
