@@ -108,7 +108,7 @@ PAPER: dict[str, Any] = {"generator_rate": 2e-4, "discriminator_rate": 2e-4, "be
 """Adam as in the paper of the DCGAN (Radford 2016), and an average of fewer steps."""
 BARE: dict[str, Any] = PAPER | {"augmentation": "none", "r1": 0.0}
 STRONG: dict[str, Any] = BARE | {"discriminator_rate": 1e-3, "generator_rate": 1e-4}
-SURE: dict[str, Any] = BARE | {"discriminator_rate": 5e-4, "generator_rate": 5e-5}
+SURE: dict[str, Any] = BARE | {"discriminator_rate": 1e-3, "generator_rate": 1e-5}
 CAREFUL: dict[str, Any] = {"augmentation": "color+translation+cutout", "r1": 1.0}
 
 
@@ -140,7 +140,7 @@ PROVOCATIONS = {
     "vanishing_gradient": Provocation(
         SURE | {"loss": "minimax"},
         SURE | {"loss": "non_saturating"},
-        ("minimax loss, a discriminator that learns 10 times as fast", "non-saturating loss, the same discriminator"),
+        ("minimax loss, a discriminator that learns 100 times as fast", "non-saturating loss, the same discriminator"),
     ),
     "discriminator_wins": Provocation(
         STRONG,
@@ -370,7 +370,8 @@ def _curves(axes: Axes, failure: str, outcome: Outcome) -> None:
             axes.plot(frame.index, frame[name], color=colour, linewidth=0.5, alpha=0.3)
             medians = frame[name].rolling(WINDOW, min_periods=1).median()
             axes.plot(medians.index, medians, color=colour, linewidth=1.3, label=label)
-    largest = frame.iloc[:, 0].rolling(WINDOW).median().cummax()
+    first = frame.iloc[:, 0]
+    largest = first.rolling(WINDOW).median().clip(lower=first.head(1).max()).cummax()
     bound = VANISHED * largest if panel.bound is None else pd.Series(panel.bound, frame.index)
     axes.plot(bound.index, bound, color=MUTED, linewidth=0.8, linestyle=(0, (1, 2)))
     if failure in outcome.detected:

@@ -248,3 +248,8 @@ def test_all_alike_is_all_duplicates_and_one_sample_is_refused():
     assert duplicate_share(np.full((9, 4, 4, 3), 7, np.uint8)) == 1
     with pytest.raises(ValueError, match="1 samples: duplicates need two"):
         duplicate_share(np.zeros((1, 4)))
+
+
+def test_a_gradient_that_is_gone_before_there_is_a_median_has_vanished():
+    early = spoilt(healthy(), 1, generator_gradient=healthy()[0].generator_gradient / 100)
+    assert diagnose(early) == {"vanishing_gradient": early[WINDOW - 1].step}
