@@ -385,7 +385,10 @@ def report(tables: Mapping[str, Sequence[Mapping[str, Any]]], jury: Jury) -> str
         f"scores of neighbours (precision to coverage) are of {DISTINCT} signs, on average about one of each track: "
         f"among {SCORED:,} the nearest neighbours of a sign are other frames of its track. "
     )
-    about += "The plain DCGAN has the networks of TensorFlow's tutorial, Adam and no dropout as in the paper, and as many steps. "
+    about += (
+        "The plain DCGAN has the networks of TensorFlow's tutorial, Adam and no dropout as in the paper, and as many "
+        "steps. "
+    )
     parts = []
     for name, rows in tables.items():
         filled = {key: heading for key, heading in columns.items() if any(key in row for row in rows)}
