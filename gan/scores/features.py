@@ -1,11 +1,16 @@
 """What every score asks of the features that it is given, and the form of an answer with a spread."""
 
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from threadpoolctl import threadpool_info, threadpool_limits
 
 Features = NDArray[np.float64]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class Estimate(NamedTuple):
@@ -52,3 +57,15 @@ def same_dimension(real: int, fake: int) -> None:
 def blocks(count: int, size: int) -> list[slice]:
     """Rows 0 to `count` in slices of `size`, the last one shorter."""
     return [slice(start, min(start + size, count)) for start in range(0, count, size)]
+
+
+def in_parallel(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    """Results of matrix products and what follows them, in order, by as many threads as BLAS may have.
+
+    Threads that have a product each wait less for each other than those that share each product.
+    """
+    if len(items) < 2:
+        return [work(item) for item in items]
+    threads = max((library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"), default=1)
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(work, items))

@@ -1,9 +1,11 @@
 """The kernel distance between two sets of features (Binkowski et al. 2018): unbiased, and exact for small sets."""
 
+from itertools import combinations_with_replacement, product
+
 import numpy as np
 from numpy.typing import ArrayLike
 
-from gan.scores.features import Estimate, Features, blocks, checked_pair
+from gan.scores.features import Estimate, Features, blocks, checked_pair, in_parallel
 
 BLOCK = 1000
 
@@ -39,7 +41,6 @@ def kernel_distance(
     random = np.random.default_rng(seed)
     in_x, in_y = (_membership(random, len(one), subsets, subset_size) for one in (x, y))
     n, m = in_x.sum(axis=0), in_y.sum(axis=0)
-    x, y = (_with_one(each) for each in (x, y))
     across = _kernel_sums(x, y, in_x, in_y) / (n * m)
     distances = _inner_sums(x, in_x) / (n * (n - 1)) + _inner_sums(y, in_y) / (m * (m - 1)) - 2 * across
     return Estimate(float(distances[0]), float(distances[1:].std()) if subsets else 0.0)
@@ -54,13 +55,10 @@ def _membership(random: np.random.Generator, samples: int, subsets: int, size: i
     return members
 
 
-def _with_one(features: Features) -> Features:
-    """Samples (N, D + 1) whose products are those of the features, over D, plus 1."""
-    return np.hstack([features / np.sqrt(features.shape[1]), np.ones((len(features), 1))])
-
-
 def _kernel(a: Features, b: Features) -> Features:
     found: Features = a @ b.T
+    found /= a.shape[1]
+    found += 1
     squared = found * found
     found *= squared
     return found
@@ -68,23 +66,28 @@ def _kernel(a: Features, b: Features) -> Features:
 
 def _kernel_sums(a: Features, b: Features, in_a: Features, in_b: Features) -> Features:
     """In each set, the sum of the kernel over all pairs of the two matrices' members."""
-    total = np.zeros(in_a.shape[1])
-    for rows in blocks(len(a), BLOCK):
-        for columns in blocks(len(b), BLOCK):
-            total += _block_sums(_kernel(a[rows], b[columns]), in_a[rows], in_b[columns])
+
+    def sums(place: tuple[slice, slice]) -> Features:
+        rows, columns = place
+        return _block_sums(_kernel(a[rows], b[columns]), in_a[rows], in_b[columns])
+
+    places = [*product(blocks(len(a), BLOCK), blocks(len(b), BLOCK))]
+    total: Features = np.sum(in_parallel(sums, places), axis=0)
     return total
 
 
 def _inner_sums(a: Features, members: Features) -> Features:
     """In each set, the sum of the kernel over all ordered pairs of different members."""
-    total = np.zeros(members.shape[1])
-    parts = blocks(len(a), BLOCK)
-    for number, rows in enumerate(parts):
-        for columns in parts[number:]:
-            values = _kernel(a[rows], a[columns])
-            if rows == columns:
-                np.fill_diagonal(values, 0)
-            total += (1 if rows == columns else 2) * _block_sums(values, members[rows], members[columns])
+
+    def sums(place: tuple[slice, slice]) -> Features:
+        rows, columns = place
+        values = _kernel(a[rows], a[columns])
+        if rows == columns:
+            np.fill_diagonal(values, 0)
+        return (1 if rows == columns else 2) * _block_sums(values, members[rows], members[columns])
+
+    places = [*combinations_with_replacement(blocks(len(a), BLOCK), 2)]
+    total: Features = np.sum(in_parallel(sums, places), axis=0)
     return total
 
 

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import cdist
 
-from gan.scores.features import Features, blocks, checked_pair
+from gan.scores.features import Features, blocks, checked_pair, in_parallel
 
 BLOCK = 2**22
-"""Distances that are held at a time."""
+"""Distances that a thread holds at a time."""
 PAIRS = 4096
 """Pairs of samples whose differences are held at a time."""
 ROUNDING = 1e-12
@@ -49,26 +49,24 @@ def precision_recall_density_coverage(real: ArrayLike, fake: ArrayLike, *, k: in
     fewest = min(len(x), len(y))
     if not 1 <= k < fewest:
         raise ValueError(f"k {k} with {fewest} samples: give more samples, or a k from 1 to {fewest - 1}")
-    middle = x.mean(axis=0)
-    longest = np.sqrt(max(np.square(each - middle).sum(axis=1).max() for each in (x, y))) or 1.0
-    reals, fakes = (Samples.of(each, middle, longest) for each in (x, y))
+    reals, fakes = _rounded(x, y)
     real_radii, fake_radii = (_squared_radii(each, k) * (1 - ROUNDING) for each in (reals, fakes))
-    balls = np.zeros(len(y), np.int64)
-    recalled, covered = np.zeros(len(x), bool), np.zeros(len(x), bool)
-    for rows in _rows(reals, fakes):
+
+    def inside(rows: slice) -> tuple[NDArray[np.intp], int, int]:
+        """Balls of these real samples around each other one, how many have one, and how many lie in another's."""
         apart = Distances(reals, rows, fakes)
-        in_real = apart.below(real_radii[rows, None])
-        balls += np.count_nonzero(in_real, axis=0)
-        covered[rows] = in_real.any(axis=1)
-        recalled[rows] = apart.below(fake_radii[None, :]).any(axis=1)
-    return Neighbours(
-        *(float(share) for share in ((balls > 0).mean(), recalled.mean(), balls.mean() / k, covered.mean()))
-    )
+        in_real, in_fake = apart.below(real_radii[rows, None]), apart.below(fake_radii[None, :])
+        return np.sum(in_real, axis=0), int(in_real.any(axis=1).sum()), int(in_fake.any(axis=1).sum())
+
+    balls, covered, recalled = (sum(parts) for parts in zip(*in_parallel(inside, _rows(reals, fakes)), strict=True))
+    precision, density = float((balls > 0).mean()), float(balls.mean()) / k
+    return Neighbours(precision, recalled / len(x), density, covered / len(x))
 
 
 def _squared_radii(samples: "Samples", k: int) -> Features:
     """Squared distance (N,) from each sample to its k-th nearest other one."""
-    return np.concatenate([Distances(samples, rows, samples).to_nearest(k) for rows in _rows(samples, samples)])
+    parts = in_parallel(lambda rows: Distances(samples, rows, samples).to_nearest(k), _rows(samples, samples))
+    return np.concatenate(parts)
 
 
 def _rows(samples: "Samples", others: "Samples") -> list[slice]:
@@ -76,29 +74,33 @@ def _rows(samples: "Samples", others: "Samples") -> list[slice]:
 
 
 class Samples(NamedTuple):
-    """Samples (N, D), and two forms whose products are their squared distances, over that of the unit.
+    """Samples (N, D), and the same in single precision, moved and scaled so that none is longer than 1.
 
     Attributes:
-        exact: In double precision.
-        left: (-2 a, |a|^2, 1), in single precision; a is the distance from a middle, in units of the longest one.
-        right: (a, 1, |a|^2), the same.
-        unit: The square of that longest distance.
+        exact: In double precision, as they were given.
+        rounded: Moved and scaled, in single precision.
+        norms: Their squared lengths (N,).
+        unit: What a squared distance of 1 between these is between the exact ones.
     """
 
     exact: Features
-    left: NDArray[np.float32]
-    right: NDArray[np.float32]
+    rounded: NDArray[np.float32]
+    norms: NDArray[np.float32]
     unit: float
 
-    @classmethod
-    def of(cls, samples: Features, middle: Features, longest: float) -> "Samples":
-        """Both forms of these."""
-        moved = (samples - middle) / longest
-        norms = np.einsum("nd,nd->n", moved, moved)[:, None]
-        ones = np.ones_like(norms)
-        forms = [-2 * moved, norms, ones], [moved, ones, norms]
-        left, right = (np.hstack(form, dtype=np.float32, casting="same_kind") for form in forms)
-        return cls(samples, left, right, longest**2)
+
+def _rounded(x: Features, y: Features) -> list[Samples]:
+    """Both sets, moved and scaled alike."""
+    middle = x.mean(axis=0)
+    moved = [x - middle, y - middle]
+    norms = [np.einsum("nd,nd->n", each, each) for each in moved]
+    unit = float(max(each.max() for each in norms)) or 1.0
+    for each in moved:
+        each /= np.sqrt(unit)
+    return [
+        Samples(exact, each.astype(np.float32), (norm / unit).astype(np.float32), unit)
+        for exact, each, norm in zip((x, y), moved, norms, strict=True)
+    ]
 
 
 class Distances:
@@ -115,11 +117,14 @@ class Distances:
 
     def __init__(self, samples: Samples, rows: slice, others: Samples) -> None:
         self._from, self._to, self._unit = samples.exact[rows], others.exact, samples.unit
-        self._rough = samples.left[rows] @ others.right.T
+        self._rough = samples.rounded[rows] @ others.rounded.T
+        self._rough *= -2
+        self._rough += samples.norms[rows, None]
+        self._rough += others.norms
         if samples is others:
             own = np.arange(len(self._from))
             self._rough[own, rows.start + own] = np.inf
-        # A sum of D + 2 products of rounded numbers, whose sizes add up to at most 4 (Higham 2002, section 3.1).
+        # D products of rounded numbers and two norms, whose sizes add up to at most 4 (Higham 2002, section 3.1).
         self._error = 4 * (self._to.shape[1] + 4) * float(np.finfo(np.float32).eps)
 
     def below(self, bounds: Features) -> NDArray[np.bool_]:
