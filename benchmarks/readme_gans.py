@@ -139,6 +139,10 @@ def _throughput(found: dict[str, Any]) -> str:
         for each in recipes.values()
         if "ratio" in each
     )
+    return f"**Speed of GAN training** (`{found['command']}`). Time outside the networks' own passes: {outside}.{peer}"
+
+
+def _table(name: str) -> str:
     return (RESULTS / f"{name}.md").read_text().strip()
 
 
