@@ -218,7 +218,8 @@ def main(
     about = {"data": dataset.name, "digest": dataset.digest, "samples": samples, "seeds": seeds, "width": width}
     about |= {**changes, **jury.about()}
     write_result(output, about | {"trainings": rows}, targets=targets(found), packages=("keras", "tensorflow"))
-    write_whole(output.with_suffix(".md"), markdown(rows, COLUMNS))
+    named = [row | {"failure": row["failure"].replace("_", " ")} for row in rows]
+    write_whole(output.with_suffix(".md"), markdown(named, COLUMNS))
     first = {failure: pairs[0] for failure, pairs in found.items()}
     save_png(failures_figure(first), output.with_suffix(".png"))
 
