@@ -1,6 +1,7 @@
 """The same GAN learns clean signs of one class, randomly noised ones and ones with structured noise: what does it make?
 
-    python -m pipelines.noise_grid --model CLASSIFIER.keras --noise gaussian,checkerboard,black_rows --output GRID
+    python -m pipelines.noise_grid --model CLASSIFIER.keras --noise gaussian,checkerboard,black_rows \\
+        --refine true --output GRID --results GRID/results.json
     python -m benchmarks.gan_noisy_data --extractor EXTRACTOR.keras --classifier CLASSIFIER.keras --grid GRID
 
 Levels are those at which the classifier begins to fail and fails, from the thresholds.csv of its `noise_grid`. Asked is
@@ -130,7 +131,8 @@ def thresholds_of(classifier: Path, grid: Path) -> pd.DataFrame:
         click.BadParameter: there is no grid, or it is of another model.
     """
     if not (grid / "results.json").is_file():
-        raise click.BadParameter(f"--grid {grid}: no results.json; run noise_grid --model {classifier} --output {grid}")
+        run = f"noise_grid --model {classifier} --refine true --output {grid} --results {grid}/results.json"
+        raise click.BadParameter(f"--grid {grid}: no results.json; run {run}")
     model = json.loads((grid / "results.json").read_text(encoding="utf-8"))["params"]["model"]
     if Path(model) != classifier:
         raise click.BadParameter(f"--grid {grid}: of the model {model}; run noise_grid --model {classifier}")
