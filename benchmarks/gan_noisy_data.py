@@ -1,6 +1,6 @@
-"""The same GAN learns clean signs of one class, randomly noised ones and ones with structured noise: what does it make?
+r"""The same GAN learns clean signs of one class, randomly noised ones and ones with structured noise: what does it make?
 
-    python -m pipelines.noise_grid --model CLASSIFIER.keras --noise gaussian,checkerboard,black_rows \\
+    python -m pipelines.noise_grid --model CLASSIFIER.keras --noise gaussian,checkerboard \
         --refine true --output GRID --results GRID/results.json
     python -m benchmarks.gan_noisy_data --extractor EXTRACTOR.keras --classifier CLASSIFIER.keras --grid GRID
 
@@ -79,7 +79,7 @@ class Disturbance:
 @click.command()
 @options(steps=1000, seeds=3)
 @click.option("--class", "label", default=14, show_default=True, help="The class that is generated, by number.")
-@click.option("--noise", "noises", multiple=True, default=("gaussian", "checkerboard", "black_rows"), show_default=True)
+@click.option("--noise", "noises", multiple=True, default=("gaussian", "checkerboard"), show_default=True)
 @click.option("--grid", required=True, type=Path, help="What noise_grid has written of the classifier.")
 @click.option("--samples", default=600, show_default=True, help="Generated images of each GAN.")
 @click.option("--work", default=Path("output/gan_noisy_data"), show_default=True, type=Path)
