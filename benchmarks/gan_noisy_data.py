@@ -1,4 +1,4 @@
-r"""The same GAN learns clean signs of one class, randomly noised ones and ones with structured noise: what does it make?
+r"""The same GAN learns clean signs of one class, randomly noised ones and ones with structured noise: what comes of it?
 
     python -m pipelines.noise_grid --model CLASSIFIER.keras --noise gaussian,checkerboard \
         --refine true --output GRID --results GRID/results.json
