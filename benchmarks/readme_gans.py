@@ -29,15 +29,16 @@ def gans() -> list[str]:
 
 
 def _quality(found: dict[str, Any]) -> str:
-    (one, plain, _), every = found["one_class"], found["all_classes"][0]
+    one, every = found["one_class"][0], found["all_classes"][0]
+    against = next(target for target in found["targets"] if "kd over that of" in target["what"])
+    other = against["what"].split("kd over that of ")[1].split(",")[0]
     return (
         f"**Generated signs** ({_seeds(found)}). The GAN of one class ({found['class']}) takes {_time(one)}, and the "
-        f"classifier calls {_mean(one['called'], '.1%')} of its samples by their class, and "
-        f"{_mean(plain['called'], '.1%')} of those made {plain['name']}. The GAN of "
-        f"all classes takes {_time(every)}; of its samples {_mean(every['called'], '.1%')} are called by the class "
+        f"classifier calls {_mean(one['called'], '.1%')} of its samples by their class; its kernel distance is at "
+        f"most {against['measured']:.0%} of that of {other} after as many steps. The GAN of all classes takes {_time(every)}; of its samples {_mean(every['called'], '.1%')} are called by the class "
         "that was asked for, and a network that has learned from samples alone names "
-        f"{_mean(every['accuracy_score'], '.1%')} of the real test signs (classification accuracy score). None of the "
-        "samples below is chosen.\n\n"
+        f"{_mean(every['accuracy_score'], '.1%')} of the real test signs (classification accuracy score)."
+        f"{_missed(found)} None of the samples below is chosen.\n\n"
         "![Generated signs of one class](results/gan_quality_one_class.png)\n\n"
         "![Generated signs of all classes, a row a class](results/gan_quality.png)\n\n"
         + _details("Scores, with floors", _table("gan_quality"), found)
