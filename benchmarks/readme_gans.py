@@ -35,7 +35,8 @@ def _quality(found: dict[str, Any]) -> str:
     return (
         f"**Generated signs** ({_seeds(found)}). The GAN of one class ({found['class']}) takes {_time(one)}, and the "
         f"classifier calls {_mean(one['called'], '.1%')} of its samples by their class; its kernel distance is at "
-        f"most {against['measured']:.0%} of that of {other} after as many steps. The GAN of all classes takes {_time(every)}; of its samples {_mean(every['called'], '.1%')} are called by the class "
+        f"most {against['measured']:.0%} of that of {other} after as many steps. The GAN of all classes takes "
+        f"{_time(every)}; of its samples {_mean(every['called'], '.1%')} are called by the class "
         "that was asked for, and a network that has learned from samples alone names "
         f"{_mean(every['accuracy_score'], '.1%')} of the real test signs (classification accuracy score)."
         f"{_missed(found)} None of the samples below is chosen.\n\n"
