@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import log_softmax
+from scipy.special import xlogy
 
 from gan.scores.features import Estimate, Features, checked
 
@@ -38,8 +38,11 @@ def inception_score(logits: ArrayLike, *, splits: int = 10, seed: int = 0) -> Es
 
 
 def _score(logits: Features) -> float:
-    log_each = log_softmax(logits, axis=1)
-    each = np.exp(log_each)
+    """As the entropy of all images' classes less that of each image's own, in one pass of exponentials."""
+    logits = logits - logits.max(axis=1, keepdims=True)
+    each = np.exp(logits)
+    sums = each.sum(axis=1)
+    each /= sums[:, None]
     marginal = each.mean(axis=0)
-    log_all = np.log(marginal, out=np.zeros_like(marginal), where=marginal > 0)  # there each is 0 as well
-    return float(np.exp((each * (log_each - log_all)).sum(axis=1).mean()))
+    certainty = np.einsum("nk,nk->n", each, logits) - np.log(sums)
+    return float(np.exp(certainty.mean() - xlogy(marginal, marginal).sum()))
