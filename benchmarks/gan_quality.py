@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 
 from benchmarks.gan_runs import (
     JUDGED,
+    PAPER,
     Course,
     Images,
     Jury,
@@ -77,9 +78,9 @@ STUDENT = RECIPES["default"].updated(epochs=8)
 COLUMNS, ROWS, A_CLASS = 12, 3, 5
 """Samples across and down in the picture of one class, and of each class in that of all."""
 OURS, PLAIN, REAL = "generated", "by a plain DCGAN", "real training signs"
-PAPER = {"generator_rate": 2e-4, "discriminator_rate": 2e-4, "beta_1": 0.5, "dropout": 0.0}
-"""What the plain DCGAN has of the paper (Radford 2016); with their own, the networks of TensorFlow's tutorial make no
-sign yet from as many images, and with their dropout only one."""
+AS_PAPER = PAPER | {"dropout": 0.0}
+"""What the plain DCGAN has of the paper; with their own, the networks of TensorFlow's tutorial make no sign yet from as
+many images, and with their dropout only one."""
 THIRD, CLEARLY = 1 / 3, 1 / 2
 """Of another's distance: the bar for all classes, and what is called clearly better."""
 

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 Images = NDArray[np.uint8]
 GENERATOR, COURSE, CHECKPOINT = "generator.keras", "course.json", "checkpoint.npz"
 NEIGHBOURS = 5
+PAPER: dict[str, Any] = {"generator_rate": 2e-4, "discriminator_rate": 2e-4, "beta_1": 0.5}
+"""Adam as in the paper of the DCGAN (Radford 2016)."""
 SHARES = ("called", "learned_called", "accuracy_score", "precision", "recall", "coverage", "duplicate_share")
 """Beginnings of the names of numbers that are shares."""
 
