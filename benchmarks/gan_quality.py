@@ -151,7 +151,7 @@ class OneClass:
         ours = GAN_RECIPES["dcgan"].updated(steps=self.steps)
         return {
             OURS: ours,
-            PLAIN: GAN_RECIPES["tutorial"].updated(steps=ours.steps, batch_size=ours.batch_size, **PAPER),
+            PLAIN: GAN_RECIPES["tutorial"].updated(steps=ours.steps, batch_size=ours.batch_size, **AS_PAPER),
         }
 
     def course(self, seed: int, recipe: GanRecipe) -> tuple[Unit, Course]:
