@@ -39,7 +39,6 @@ from benchmarks.record import RESULTS, Target, write_result, write_whole
 from gan.health import (
     DIVERGED,
     UNEVEN,
-    VANISHED,
     WINDOW,
     WON,
     Record,
@@ -47,6 +46,7 @@ from gan.health import (
     class_entropy,
     diagnose,
     duplicate_share,
+    gone_below,
 )
 from gan.recipes import GAN_RECIPES, GanRecipe
 from gan.scores import precision_recall_density_coverage
@@ -370,10 +370,8 @@ def _curves(axes: Axes, failure: str, outcome: Outcome) -> None:
             axes.plot(frame.index, frame[name], color=colour, linewidth=0.5, alpha=0.3)
             medians = frame[name].rolling(WINDOW, min_periods=1).median()
             axes.plot(medians.index, medians, color=colour, linewidth=1.3, label=label)
-    first = frame.iloc[:, 0]
-    largest = first.rolling(WINDOW).median().clip(lower=first.head(1).max()).cummax()
-    bound = VANISHED * largest if panel.bound is None else pd.Series(panel.bound, frame.index)
-    axes.plot(bound.index, bound, color=MUTED, linewidth=0.8, linestyle=(0, (1, 2)))
+    bound = gone_below(outcome.course.records) if panel.bound is None else np.full(len(frame), panel.bound)
+    axes.plot(frame.index, bound, color=MUTED, linewidth=0.8, linestyle=(0, (1, 2)))
     if failure in outcome.detected:
         axes.axvline(outcome.detected[failure], color=WRONG, linewidth=1.2, linestyle=(0, (4, 2)))
     if panel.logarithmic:

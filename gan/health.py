@@ -111,14 +111,23 @@ def untold(records: Sequence[Record], samples: Sequence[Samples] = ()) -> tuple[
 
 
 def vanishing_gradient(records: Sequence[Record]) -> NDArray[np.bool_]:
-    """Where the generator learns nothing more: its gradient is below `VANISHED` of its largest, or `NO_GRADIENT`.
+    """Where the generator learns nothing more: its gradient is below `gone_below`.
 
-    The largest is that of medians, and of the first record, since a gradient may be gone before there is a median. So
-    it goes with the minimax loss and a discriminator that is sure (Arjovsky and Bottou 2017, section 2).
+    So it goes with the minimax loss and a discriminator that is sure (Arjovsky and Bottou 2017, section 2). From a
+    divergence on nothing is said, because that has made the largest gradient what it is.
+    """
+    vanished = _median(records, "generator_gradient") < gone_below(records)
+    return vanished & ~np.logical_or.accumulate(diverged(records))
+
+
+def gone_below(records: Sequence[Record]) -> Floats:
+    """Norms (N,) below which the generator's gradient is gone: `VANISHED` of its largest until then, or `NO_GRADIENT`.
+
+    The largest is that of medians, and of the first record, since a gradient may be gone before there is a median.
     """
     gradient, first = _median(records, "generator_gradient"), records[0].generator_gradient
     largest = np.fmax.accumulate(np.fmax(gradient, first if np.isfinite(first) else 0))
-    return (gradient < VANISHED * largest) | (gradient < NO_GRADIENT)
+    return np.fmax(VANISHED * largest, NO_GRADIENT)
 
 
 def discriminator_wins(records: Sequence[Record]) -> NDArray[np.bool_]:

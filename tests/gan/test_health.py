@@ -194,8 +194,8 @@ def test_short_series_show_nothing(count):
 
 
 def test_failures_are_named_in_one_order():
-    bad = spoilt(healthy(), 0, generator_gradient=0.0, real_accuracy=1.0, fake_accuracy=1.0, generator_loss=1e9)
-    found = diagnose(bad, spoilt(sampled(), 0, duplicate_share=1.0))
+    bad = spoilt(healthy(), 0, generator_gradient=0.0, real_accuracy=1.0, fake_accuracy=1.0)
+    found = diagnose(spoilt(bad, LATE, generator_loss=1e9), spoilt(sampled(), 0, duplicate_share=1.0))
     assert tuple(found) == FAILURES == (*RULES, "mode_collapse")
     assert all(isinstance(step, int) for step in found.values())
 
@@ -253,3 +253,9 @@ def test_all_alike_is_all_duplicates_and_one_sample_is_refused():
 def test_a_gradient_that_is_gone_before_there_is_a_median_has_vanished():
     early = spoilt(healthy(), 1, generator_gradient=healthy()[0].generator_gradient / 100)
     assert diagnose(early) == {"vanishing_gradient": early[WINDOW - 1].step}
+
+
+def test_a_gradient_that_a_divergence_had_blown_up_has_not_vanished():
+    blown = spoilt(healthy(), 0, generator_loss=1e9)
+    blown[0] = replace(blown[0], generator_gradient=1e9)
+    assert diagnose(blown) == {"diverged": blown[WINDOW - 1].step}
