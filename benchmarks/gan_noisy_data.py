@@ -119,9 +119,9 @@ def main(
     about = {"data": dataset.name, "digest": dataset.digest, "class": label, "samples": samples, "real": len(test)}
     about |= {"width": width, **changes, "seeds": seeds, **jury.about()}
     write_result(output, about | {"findings": findings(found), "trained_on": found}, packages=("keras", "tensorflow"))
-    write_whole(output.with_suffix(".md"), f"{markdown(found, COLUMNS)}\n{findings(found)}\n")
+    write_whole(output.with_suffix(".md"), f"{markdown(found, COLUMNS)}\n")
     save_png(sheet(found, shown), output.with_suffix(".png"))
-    click.echo(findings(found))
+    click.echo("\n".join(findings(found)))
 
 
 def thresholds_of(classifier: Path, grid: Path) -> pd.DataFrame:
@@ -235,9 +235,9 @@ def band(clean: NDArray[np.float64], noisy: NDArray[np.float64]) -> NDArray[np.b
     return chosen
 
 
-def findings(rows: Sequence[Mapping[str, Any]]) -> str:
-    """What the table says, in sentences; a claim is one that holds in the whole interval."""
-    return " ".join(_finding(found) for found in rows)
+def findings(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What the table says, a sentence a row; a claim is one that holds in the whole interval."""
+    return [_finding(found) for found in rows]
 
 
 def _finding(found: Mapping[str, Any]) -> str:

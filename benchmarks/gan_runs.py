@@ -311,26 +311,31 @@ def rounded(values: Mapping[str, Any], digits: int = 4) -> dict[str, Any]:
     }
 
 
-def markdown(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], digits: int = 3) -> str:
-    """A table.
+def markdown(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> str:
+    """A table; numbers that are not whole have three significant digits, and three decimals at most.
 
     Args:
         rows: Values by key; what is missing or None is left empty.
-        columns: The heading of each key; an `interval` is shown as mean [low, high].
-        digits: After the point, of all that is not whole.
+        columns: The heading of each key; an `interval` is shown as mean [low, high], with the decimals of the mean.
     """
     lines = [f"| {' | '.join(columns.values())} |", f"|---|{'---:|' * (len(columns) - 1)}"]
-    lines += [f"| {' | '.join(_cell(row.get(key), digits) for key in columns)} |" for row in rows]
+    lines += [f"| {' | '.join(_cell(row.get(key)) for key in columns)} |" for row in rows]
     return "\n".join(lines) + "\n"
 
 
-def _cell(value: Any, digits: int) -> str:
+def _cell(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, Mapping):
-        ends = "" if value["low"] is None else f" [{value['low']:.{digits}f}, {value['high']:.{digits}f}]"
-        return _cell(value["mean"], digits) + ends
-    return f"{value:.{digits}f}" if isinstance(value, float) else str(value)
+        shown = [value["mean"]] if value["low"] is None else [value["mean"], value["low"], value["high"]]
+        mean, *ends = (f"{number:.{_decimals(value['mean'])}f}" for number in shown)
+        return f"{mean} [{', '.join(ends)}]" if ends else mean
+    return f"{value:.{_decimals(value)}f}" if isinstance(value, float) else str(value)
+
+
+def _decimals(value: float) -> int:
+    """For three significant digits, and three below 1."""
+    return sum(abs(value) < bound for bound in (1, 10, 100))
 
 
 Command = Callable[..., None]

@@ -83,8 +83,10 @@ def _failures(found: dict[str, Any]) -> str:
 
 
 def _noisy_data(found: dict[str, Any]) -> str:
+    clean, *noisy = found["findings"]
+    points = "".join(f"- {finding}\n" for finding in noisy)
     return (
-        f"**GANs that learn noisy signs** ({_seeds(found)}). {found['findings']}\n\n"
+        f"**GANs that learn noisy signs** ({_seeds(found)}). {clean}\n\n{points}\n"
         "![Training signs, and what GANs make of them](results/gan_noisy_data.png)\n\n"
         + _details("All numbers", _table("gan_noisy_data"), found)
     )
