@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from benchmarks.gan_runs import Images, Jury, Unit, drawn, intervals, make, markdown, of_classes, open_jury, options
 from benchmarks.record import RESULTS, write_result, write_whole
+from gan.health import DUPLICATES
 from gan.latents import LATENTS, Latent
 from gan.losses import LOSSES
 from gan.recipes import GAN_RECIPES, GanRecipe
@@ -83,6 +84,7 @@ def main(
     }
     about = {"data": dataset.name, "digest": dataset.digest, "class": label, "samples": len(given), "real": len(real)}
     about |= {"seeds": seeds, **changes, **jury.about(), "floors": floors}
+    about |= {"findings": [finding(table, compared, jury) for table, compared in tables.items()]}
     write_result(output, about | tables, packages=("keras", "tensorflow"))
     write_whole(output.with_suffix(".md"), report(tables, floors, jury))
     for table, compared in rows[0].items():
@@ -241,22 +243,29 @@ def report(tables: Mapping[str, Sequence[Mapping[str, Any]]], floors: Sequence[M
     columns |= {jury.named("duplicate_share"): "duplicates", "seconds": "seconds"}
     about = f"Scores by the features of {jury.extractor.name} ({jury.extractor.dimension} dimensions)."
     parts = [
-        f"### {name.capitalize()}\n\n{markdown([*rows, *floors], columns)}\n{finding(name, rows, jury)}\n"
-        for name, rows in tables.items()
+        f"### {name.capitalize()}\n\n{markdown([*rows, *floors], columns)}" for name, rows in tables.items()
     ]
     return "\n".join([*parts, about + "\n"])
 
 
 def finding(table: str, rows: Sequence[Mapping[str, Any]], jury: Jury) -> str:
-    """Which row comes nearest to real signs, which cannot be told from it, and which stays furthest away."""
+    """Which row comes nearest to real signs, which cannot be told from it, and which has collapsed or names no sign."""
     ordered = sorted(rows, key=lambda row: row[jury.named("kd")]["mean"])
     (best, *others), worst = ordered, ordered[-1]
     alike = [row["name"] for row in others if ends(row, jury)[0] <= ends(best, jury)[1]]
+    collapsed = [row["name"] for row in others if row[jury.named("duplicate_share")]["mean"] > DUPLICATES]
+    strange = [row["name"] for row in others if row["called"]["mean"] < 0.5]
     distances = [f"{row['name']} ({row[jury.named('kd')]['mean']:.3g})" for row in (best, worst)]
-    return (
+    said = (
         f"Of the {table}, {distances[0]} comes nearest to test signs by kernel distance, and {distances[1]} stays "
-        f"furthest away. Not told from the nearest: {', '.join(alike) or 'none'}."
+        f"furthest away. Not told from the nearest: {_listed(alike)}."
     )
+    said += f" With {_listed(collapsed)}, most samples are near-duplicates (mode collapse)." * bool(collapsed)
+    return said + f" With {_listed(strange)}, most samples are not called the class." * bool(strange)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return "; ".join(name.replace("_", " ") for name in names) or "none"
 
 
 def ends(row: Mapping[str, Any], jury: Jury) -> tuple[float, float]:

@@ -63,9 +63,10 @@ def _short(value: Any) -> str:
 
 
 def _inputs(found: dict[str, Any]) -> str:
+    points = "".join(f"- {finding}\n" for finding in found["findings"])
     return (
         f"**What enters a generator, what it minimises, and how it is built** (at {found['steps']:,} steps each, "
-        f"{_seeds(found)}).\n\n"
+        f"{_seeds(found)}).\n\n{points}\n"
         "![Samples by input, and what entered](results/gan_inputs.png)\n\n"
         "![Samples by loss, and the way from one latent to another](results/gan_losses.png)\n\n"
         "![Samples by generator, and the way from one latent to another](results/gan_generators.png)\n\n"

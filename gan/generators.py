@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import keras
 from keras import layers
 
-from gan.latents import LATENTS, Latent
+from gan.latents import DIMENSIONS, LATENTS, Latent
 from gan.layers import ModulatedConvolution
 
 SMALLEST = 7
@@ -39,16 +39,26 @@ class Inputs:
         return channels[::-1]
 
     def start(self) -> keras.KerasTensor:
-        """The smallest maps: a dense layer on a vector, or strided convolutions on a map or an image."""
-        x, channels = self.latent, self.channels
+        """The smallest maps, by a dense layer on the vector that enters."""
+        channels = self.channels
         side = self.size // 2 ** len(channels)
+        x = layers.Dense(side * side * channels[0], use_bias=False, kernel_initializer=_dcgan())(self.vector())
+        return layers.Reshape((side, side, channels[0]))(x)
+
+    def vector(self) -> keras.KerasTensor:
+        """The latent, if it is a vector; else what strided convolutions and a dense layer make of a map or an image.
+
+        Of mean 0 and variance 1 as a vector is. Without it a random map is not heard: its features differ from place to
+        place and have nothing to say of the whole image, so that the next convolutions learn to do without them.
+        """
+        x = self.latent
         if len(x.shape) == 2:
-            x = layers.Dense(side * side * channels[0], use_bias=False, kernel_initializer=_dcgan())(x)
-            return layers.Reshape((side, side, channels[0]))(x)
-        for count in channels[:0:-1]:
+            return x
+        for count in self.channels[::-1]:
             x = layers.Conv2D(count, 4, strides=2, padding="same", kernel_initializer="he_normal")(x)
             x = layers.LeakyReLU(0.2)(x)
-        return layers.Conv2D(channels[0], 4, strides=2, padding="same", use_bias=False, kernel_initializer=_dcgan())(x)
+        x = layers.Dense(DIMENSIONS, use_bias=False)(layers.Flatten()(x))
+        return layers.BatchNormalization(center=False, scale=False)(x)
 
     def activated(self, x: keras.KerasTensor) -> keras.KerasTensor:
         """Batch normalisation and ReLU; gain and shift of each class, if there are any (Dumoulin et al. 2017)."""
@@ -97,7 +107,7 @@ def style(inputs: Inputs) -> keras.KerasTensor:
 
     The smallest maps are made from the style too, instead of being constant; no noise enters but the latent.
     """
-    x = inputs.latent if len(inputs.latent.shape) == 2 else layers.Flatten()(inputs.start())
+    x = inputs.vector()
     if inputs.label is not None:
         unit = keras.initializers.RandomNormal(0.0, 1.0)  # as large as the latent, or it would not be heard
         embedded = layers.Embedding(inputs.classes, 2 * inputs.width, embeddings_initializer=unit)(inputs.label)

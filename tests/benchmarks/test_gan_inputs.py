@@ -57,8 +57,9 @@ def test_a_seed_has_all_that_is_compared_trains_what_tables_share_once_and_draws
 
 
 def test_the_finding_names_what_cannot_be_told_from_the_nearest():
-    def row(name, *distances, spread=0.01):
-        return intervals([{"name": name, "kd_cnn": distance, "kd_spread_cnn": spread} for distance in distances])
+    def row(name, *distances, called=1.0, alike=0.0):
+        scores = {"kd_spread_cnn": 0.01, "duplicate_share_cnn": alike, "called": called}
+        return intervals([{"name": name, "kd_cnn": distance, **scores} for distance in distances])
 
     seeds = [row("far", 3.0, 3.1, 3.2), row("near", 1.0, 1.1, 1.2), row("nearly", 1.1, 1.2, 1.3)]
     said = finding("inputs", seeds, JURY)
@@ -66,4 +67,9 @@ def test_the_finding_names_what_cannot_be_told_from_the_nearest():
     assert "far (3.1) stays furthest away. Not told from the nearest: nearly." in said
     assert finding("losses", [row("near", 1.0), row("far", 1.1)], JURY).endswith("nearest: none.")
     assert finding("losses", [row("near", 1.0), row("far", 1.02)], JURY).endswith("nearest: far.")
+    spoilt = [row("near", 1.0), row("all_alike", 2.0, alike=0.6), row("no_sign", 3.0, called=0.1)]
+    assert finding("losses", spoilt, JURY).endswith(
+        "With all alike, most samples are near-duplicates (mode collapse). "
+        "With no sign, most samples are not called the class."
+    )
     assert "### Inputs" in report({"inputs": seeds}, [row("real", 0.0)], JURY)
