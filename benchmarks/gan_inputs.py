@@ -242,9 +242,7 @@ def report(tables: Mapping[str, Sequence[Mapping[str, Any]]], floors: Sequence[M
     columns |= {jury.named(name): name for name in ("precision", "recall", "density", "coverage")}
     columns |= {jury.named("duplicate_share"): "duplicates", "seconds": "seconds"}
     about = f"Scores by the features of {jury.extractor.name} ({jury.extractor.dimension} dimensions)."
-    parts = [
-        f"### {name.capitalize()}\n\n{markdown([*rows, *floors], columns)}" for name, rows in tables.items()
-    ]
+    parts = [f"### {name.capitalize()}\n\n{markdown([*rows, *floors], columns)}" for name, rows in tables.items()]
     return "\n".join([*parts, about + "\n"])
 
 

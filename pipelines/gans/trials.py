@@ -35,11 +35,13 @@ class GanTask:
         settings: Options of `gan` that are the same for all points.
         dataset: Of signs.
         label: The one class, or None.
+        networks: Those that judge, as they were given.
     """
 
     settings: GanSettings
     dataset: SignDataset
     label: int | None
+    networks: Mapping[str, str]
 
     @staticmethod
     def of(settings: GanSettings, dataset: SignDataset) -> GanTask:
@@ -48,8 +50,10 @@ class GanTask:
         Raises:
             InputError: there is no such class.
         """
-        found = {name: _from_anywhere(getattr(settings, name)) for name in ("extractor", "classifier")}
-        return GanTask(settings.model_copy(update=found), dataset, find_class(settings.class_, dataset.class_names))
+        given = {name: getattr(settings, name) for name in ("extractor", "classifier")}
+        found = {name: _from_anywhere(network) for name, network in given.items()}
+        label = find_class(settings.class_, dataset.class_names)
+        return GanTask(settings.model_copy(update=found), dataset, label, given)
 
     def at(self, point: Mapping[str, Any]) -> GanSettings:
         """The options of `gan` that train at a point of a space."""
@@ -69,8 +73,9 @@ class GanTask:
         return recipe
 
     def command(self, point: Mapping[str, Any]) -> str:
-        """The command line that trains at a point."""
-        chosen = self.at(point).model_dump(
+        """The command line that trains at a point, for the folder in which the search was started."""
+        settings = self.at(point).model_copy(update=self.networks)
+        chosen = settings.model_dump(
             mode="json",
             by_alias=True,
             exclude_defaults=True,

@@ -124,7 +124,9 @@ def test_networks_are_found_from_any_folder(dataset, tmp_path, monkeypatch):
         "mobilenet_v2:cnn.keras": f"mobilenet_v2:{tmp_path / 'cnn.keras'}",
         "mobilenet_v2:imagenet": "mobilenet_v2:imagenet",
     }.items():
-        assert GanTask.of(GanSettings(extractor=given), dataset).settings.extractor == found
+        task = GanTask.of(GanSettings(extractor=given), dataset)
+        assert task.settings.extractor == found
+        assert (f"--extractor {given}" in task.command({})) == bool(given)
         assert GanTask.of(GanSettings(classifier=given), dataset).settings.classifier == found
 
 
