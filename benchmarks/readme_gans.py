@@ -49,7 +49,7 @@ def _quality(found: dict[str, Any]) -> str:
 def _search(found: dict[str, Any]) -> str:
     trials = pd.read_csv(RESULTS / "gtsrb/gan_search/trials.csv")
     took = json.loads((RESULTS / "gtsrb/gan_search/gan_search.json").read_text())["seconds"] / 60
-    chosen = ", ".join(f"{name.replace('_', ' ')} {_short(value)}" for name, value in found["parameters"].items())
+    chosen = ", ".join(f"{name}={_short(value)}" for name, value in found["parameters"].items())
     return (
         f"**Search of GANs.** The command under [Use it](#use-it) tried {len(trials)} GANs of stop signs in {took:.0f} "
         f"minutes; the best has a kernel distance of {found['distance']:.3g} to validation signs, the median "
@@ -59,7 +59,7 @@ def _search(found: dict[str, Any]) -> str:
 
 
 def _short(value: Any) -> str:
-    return f"{value:.2g}" if isinstance(value, float) else str(value).replace("_", "-")
+    return f"{value:.2g}" if isinstance(value, float) else str(value)
 
 
 def _inputs(found: dict[str, Any]) -> str:
