@@ -312,13 +312,14 @@ def rounded(values: Mapping[str, Any], digits: int = 4) -> dict[str, Any]:
 
 
 def markdown(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> str:
-    """A table; numbers that are not whole have three significant digits, and three decimals at most.
+    """A table; numbers stand to the right, and those not whole have three significant digits, or three decimals.
 
     Args:
         rows: Values by key; what is missing or None is left empty.
         columns: The heading of each key; an `interval` is shown as mean [low, high], with the decimals of the mean.
     """
-    lines = [f"| {' | '.join(columns.values())} |", f"|---|{'---:|' * (len(columns) - 1)}"]
+    numeric = [any(isinstance(row.get(key), int | float | Mapping) for row in rows) for key in columns]
+    lines = [f"| {' | '.join(columns.values())} |", f"|{'|'.join('---:' if each else '---' for each in numeric)}|"]
     lines += [f"| {' | '.join(_cell(row.get(key)) for key in columns)} |" for row in rows]
     return "\n".join(lines) + "\n"
 

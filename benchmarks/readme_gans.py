@@ -110,8 +110,8 @@ def _missed(found: dict[str, Any]) -> str:
     """How many of the targets hold, and what was measured of the others."""
     targets = found["targets"]
     missed = [target for target in targets if not target["met"]]
-    said = "; ".join(f"{target['what']}: {target['measured']:.3g}, {_bar(target)}" for target in missed)
-    return f" {len(targets) - len(missed)} of {len(targets)} expectations hold" + (f"; not {said}." if said else ".")
+    said = "; ".join(f"{target['what']} ({target['measured']:.3g} for {_bar(target)})" for target in missed)
+    return f" {len(targets) - len(missed)} of {len(targets)} targets are met" + (f"; missed: {said}." if said else ".")
 
 
 def _bar(target: dict[str, Any]) -> str:
@@ -127,14 +127,14 @@ def _scores(found: dict[str, Any]) -> str:
     return (
         f"**Scores against their peers** (torchmetrics, and prdc for neighbours; {found['samples']:,} samples of "
         f"{found['dimension']:,} dimensions, {found['threads']} threads): the same numbers, at so many times the "
-        f"speed: {speeds} ([each](results/gan_scores.json); `{found['command']}`)."
+        f"speed: {speeds} ([each](results/gan_scores.json); `{found['command']}`).{_missed(found)}"
     )
 
 
 def _throughput(found: dict[str, Any]) -> str:
     recipes = found["recipes"]
     outside = ", ".join(
-        f"{each['outside']:.0%} of a step of `{name}` ({each['images_a_second']['ours']:.0f} images a second)"
+        f"{each['outside']:.1%} of a step of `{name}` ({each['images_a_second']['ours']:.0f} images a second)"
         for name, each in recipes.items()
     )
     peer = "".join(
