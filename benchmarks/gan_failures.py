@@ -38,6 +38,7 @@ from benchmarks.gan_runs import (
 from benchmarks.record import RESULTS, Target, write_result, write_whole
 from gan.health import (
     DIVERGED,
+    FEWEST_REPORTS,
     UNEVEN,
     WINDOW,
     WON,
@@ -46,6 +47,7 @@ from gan.health import (
     class_entropy,
     diagnose,
     duplicate_share,
+    first_counted,
     gone_below,
 )
 from gan.recipes import GAN_RECIPES, GanRecipe
@@ -362,13 +364,15 @@ def _axes(figure: Figure, left: float, bottom: float, width: float, height: floa
 
 
 def _curves(axes: Axes, failure: str, outcome: Outcome) -> None:
-    """One training: medians over what was measured, the bound of the rule, and the step at which it was broken."""
+    """One training: what was measured and its medians as the rule sees them, its bound, the step at which it held."""
     panel, (records, samples) = PANELS[failure], series(outcome)
-    frame = (samples if failure == "mode_collapse" else records)[list(panel.curves)].abs()
+    of_samples = failure == "mode_collapse"
+    frame = (samples if of_samples else records)[list(panel.curves)].abs()
+    start, fewest = (first_counted(outcome.watched), FEWEST_REPORTS) if of_samples else (0, WINDOW)
     for name, (label, colour) in panel.curves.items():
         if frame[name].notna().any():
             axes.plot(frame.index, frame[name], color=colour, linewidth=0.5, alpha=0.3)
-            medians = frame[name].rolling(WINDOW, min_periods=1).median()
+            medians = frame[name].iloc[start:].rolling(WINDOW, min_periods=fewest).median()
             axes.plot(medians.index, medians, color=colour, linewidth=1.3, label=label)
     bound = gone_below(outcome.course.records) if panel.bound is None else np.full(len(frame), panel.bound)
     axes.plot(frame.index, bound, color=MUTED, linewidth=0.8, linestyle=(0, (1, 2)))

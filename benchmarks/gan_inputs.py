@@ -251,12 +251,12 @@ def finding(table: str, rows: Sequence[Mapping[str, Any]], jury: Jury) -> str:
     ordered = sorted(rows, key=lambda row: row[jury.named("kd")]["mean"])
     (best, *others), worst = ordered, ordered[-1]
     alike = [row["name"] for row in others if ends(row, jury)[0] <= ends(best, jury)[1]]
-    collapsed = [row["name"] for row in others if row[jury.named("duplicate_share")]["mean"] > DUPLICATES]
-    strange = [row["name"] for row in others if row["called"]["mean"] < 0.5]
-    distances = [f"{row['name']} ({row[jury.named('kd')]['mean']:.3g})" for row in (best, worst)]
+    collapsed = [row["name"] for row in ordered if row[jury.named("duplicate_share")]["mean"] > DUPLICATES]
+    strange = [row["name"] for row in ordered if row["called"]["mean"] < 0.5]
+    distances = [f"{_listed([row['name']])} ({row[jury.named('kd')]['mean']:.3g})" for row in (best, worst)]
     said = (
         f"Of the {table}, {distances[0]} comes nearest to test signs by kernel distance, and {distances[1]} stays "
-        f"furthest away. Not told from the nearest: {_listed(alike)}."
+        f"furthest away. Intervals overlap with the nearest: {_listed(alike)}."
     )
     said += f" With {_listed(collapsed)}, most samples are near-duplicates (mode collapse)." * bool(collapsed)
     return said + f" With {_listed(strange)}, most samples are not called the class." * bool(strange)

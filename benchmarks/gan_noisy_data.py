@@ -48,6 +48,7 @@ COLUMNS = {
     "to_noisy": "to signs with the noise",
     "floor": "of training signs to these",
     "power": "power in the noise's band, of samples",
+    "plain_power": "of the GAN of clean signs",
     "clean_power": "of clean signs",
     "learned_power": "of training signs",
     "reproduced": "noise reproduced",
@@ -236,7 +237,7 @@ def band(clean: NDArray[np.float64], noisy: NDArray[np.float64]) -> NDArray[np.b
 
 
 def findings(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What the table says, a sentence a row; a claim is one that holds in the whole interval."""
+    """What the table says, a sentence a row, first of clean signs; a claim is one that holds in the whole interval."""
     return [_finding(found) for found in rows]
 
 
@@ -259,7 +260,9 @@ def _does(part: Mapping[str, Any]) -> str:
         return "reproduces the noise"
     if high <= LEAST:
         return "removes the noise"
-    return "reproduces a part of the noise" if low > 0 and high < 1 else "does not show, with these seeds, what it does"
+    if low > 0:
+        return "reproduces a part of the noise" if high < 1 else "reproduces a part of the noise, or all"
+    return "does not show, with these seeds, what it does"
 
 
 def _nearer(difference: Mapping[str, Any]) -> str:
@@ -267,7 +270,9 @@ def _nearer(difference: Mapping[str, Any]) -> str:
     if low > 0:
         return "nearer to signs with that noise than to clean ones"
     return (
-        "nearer to clean signs than to those with the noise" if high < 0 else "as near to clean signs as to noisy ones"
+        "nearer to clean signs than to those with the noise"
+        if high < 0
+        else "nearer, with these seeds, to neither clean nor noisy signs for sure"
     )
 
 

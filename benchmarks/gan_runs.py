@@ -312,7 +312,7 @@ def rounded(values: Mapping[str, Any], digits: int = 4) -> dict[str, Any]:
 
 
 def markdown(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> str:
-    """A table; numbers stand to the right, and those not whole have three significant digits, or three decimals.
+    """A table; numbers stand to the right, those not whole with three significant digits, or three decimals below 1.
 
     Args:
         rows: Values by key; what is missing or None is left empty.
@@ -325,7 +325,7 @@ def markdown(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> s
 
 
 def _cell(value: Any) -> str:
-    if value is None:
+    if value is None or (isinstance(value, Mapping) and value["mean"] is None):
         return ""
     if isinstance(value, Mapping):
         shown = [value["mean"]] if value["low"] is None else [value["mean"], value["low"], value["high"]]
@@ -335,8 +335,8 @@ def _cell(value: Any) -> str:
 
 
 def _decimals(value: float) -> int:
-    """For three significant digits, and three below 1."""
-    return sum(abs(value) < bound for bound in (1, 10, 100))
+    """For three significant digits, and three decimals up to 1, as of shares; whole from 100 on."""
+    return sum(abs(float(f"{value:.3g}")) <= bound for bound in (1, 9.99, 99.9))
 
 
 Command = Callable[..., None]

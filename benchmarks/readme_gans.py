@@ -29,17 +29,19 @@ def gans() -> list[str]:
 
 
 def _quality(found: dict[str, Any]) -> str:
-    one, every = found["one_class"][0], found["all_classes"][0]
+    (one, *_), (every, *_, real) = found["one_class"], found["all_classes"]
+    covered = real[f"coverage_of_all_{found['extractor']}"]["mean"]
     against = next(target for target in found["targets"] if "kd over that of" in target["what"])
     other = against["what"].split("kd over that of ")[1].split(",")[0]
     return (
         f"**Generated signs** ({_seeds(found)}). The GAN of one class ({found['class']}) takes {_time(one)}, and the "
         f"classifier calls {_mean(one['called'], '.1%')} of its samples by their class; its kernel distance is at "
-        f"most {against['measured']:.0%} of that of {other} after as many steps. The GAN of all classes takes "
-        f"{_time(every)}; of its samples {_mean(every['called'], '.1%')} are called by the class "
+        f"most {against['measured']:.0%} of that of {other} (one seed) after as many steps. The GAN of all classes "
+        f"takes {_time(every)}; of its samples {_mean(every['called'], '.1%')} are called by the class "
         "that was asked for, and a network that has learned from samples alone names "
         f"{_mean(every['accuracy_score'], '.1%')} of the real test signs (classification accuracy score)."
-        f"{_missed(found)} None of the samples below is chosen.\n\n"
+        f"{_missed(found)} Real training signs in the samples' place cover {covered:.3f} of them. None of the samples "
+        "below is chosen.\n\n"
         "![Generated signs of one class](results/gan_quality_one_class.png)\n\n"
         "![Generated signs of all classes, a row a class](results/gan_quality.png)\n\n"
         + _details("Scores, with floors", _table("gan_quality"), found)
@@ -48,13 +50,16 @@ def _quality(found: dict[str, Any]) -> str:
 
 def _search(found: dict[str, Any]) -> str:
     trials = pd.read_csv(RESULTS / "gtsrb/gan_search/trials.csv")
+    ended = trials[trials["status"] == "finished"]
     took = json.loads((RESULTS / "gtsrb/gan_search/gan_search.json").read_text())["seconds"] / 60
     chosen = ", ".join(f"{name}={_short(value)}" for name, value in found["parameters"].items())
     return (
         f"**Search of GANs.** The command under [Use it](#use-it) tried {len(trials)} GANs of stop signs in {took:.0f} "
-        f"minutes; the best has a kernel distance of {found['distance']:.3g} to validation signs, the median "
-        f"{trials['distance'].median():.3g} ({chosen}; [what mattered](results/gtsrb/gan_search/importance.png), "
-        "[how they learned](results/gtsrb/gan_search/learning_curves.png))."
+        f"minutes and stopped {len(trials) - len(ended)} of them early. The best has a kernel distance of "
+        f"{found['distance']:.3g} to validation signs, the median of the {len(ended)} that ended "
+        f"{ended['distance'].median():.3g} ({chosen}; "
+        "[how they learned](results/gtsrb/gan_search/learning_curves.png), "
+        "[what mattered](results/gtsrb/gan_search/importance.png))."
     )
 
 
@@ -65,8 +70,9 @@ def _short(value: Any) -> str:
 def _inputs(found: dict[str, Any]) -> str:
     points = "".join(f"- {finding}\n" for finding in found["findings"])
     return (
-        f"**What enters a generator, what it minimises, and how it is built** (at {found['steps']:,} steps each, "
-        f"{_seeds(found)}).\n\n{points}\n"
+        f"**What enters a generator, what it minimises, and how it is built** (at {found['steps']:,} steps each and "
+        f"the rates of the recipe `dcgan`, {_seeds(found)}). Inputs that are images are made of real validation signs: "
+        f"their distances say how well a sign is restored, not how well signs are invented.\n\n{points}\n"
         "![Samples by input, and what entered](results/gan_inputs.png)\n\n"
         "![Samples by loss, and the way from one latent to another](results/gan_losses.png)\n\n"
         "![Samples by generator, and the way from one latent to another](results/gan_generators.png)\n\n"
@@ -94,10 +100,9 @@ def _noisy_data(found: dict[str, Any]) -> str:
 
 
 def _disturbances(found: dict[str, Any]) -> str:
-    tau = found.get("kendall_tau_of_generators", {}).get("fd")
-    alike = (
-        f" They rank the generators with a Kendall's tau of {tau:.2f} by Frechet distance." if tau is not None else ""
-    )
+    taus = found.get("kendall_tau_of_generators", {})
+    alike = ", ".join(f"{name} {tau:.2f}" for name, tau in taus.items())
+    alike = f" How alike they rank four stages of a GAN (Kendall's tau): {alike}." if alike else ""
     return (
         f"**What a score sees** of real signs that are more and more spoilt, by {len(found['extractors'])} "
         f"extractors.{alike}{_missed(found)}\n\n"
@@ -126,8 +131,9 @@ def _scores(found: dict[str, Any]) -> str:
     )
     return (
         f"**Scores against their peers** (torchmetrics, and prdc for neighbours; {found['samples']:,} samples of "
-        f"{found['dimension']:,} dimensions, {found['threads']} threads): the same numbers, at so many times the "
-        f"speed: {speeds} ([each](results/gan_scores.json); `{found['command']}`).{_missed(found)}"
+        f"{found['dimension']:,} dimensions, {found['threads']} threads): the same numbers to 1e-9, but that with "
+        f"spread, which is theirs of subsets and ours of all; at so many times the speed, median of {found['rounds']} "
+        f"rounds: {speeds} ([each](results/gan_scores.json); `{found['command']}`).{_missed(found)}"
     )
 
 
@@ -138,9 +144,9 @@ def _throughput(found: dict[str, Any]) -> str:
         for name, each in recipes.items()
     )
     peer = "".join(
-        f" The networks of TensorFlow's DCGAN tutorial learn from {each['ratio']:.2f} times as many images a second as "
-        f"in its own loop, which now and then waits for the first batch of an epoch ({each['median_of_turns']:.2f} in "
-        f"the median of {len(each['turns'])} turns)."
+        f" The networks of TensorFlow's DCGAN tutorial learn from {each['median_of_turns']:.2f} times as many images a "
+        f"second as in its own loop in the median of {len(each['turns'])} turns, which are {min(each['turns']):.2f} to "
+        f"{max(each['turns']):.2f}, and from {each['ratio']:.2f} times as many over all the time."
         for each in recipes.values()
         if "ratio" in each
     )

@@ -48,8 +48,8 @@ class Inputs:
     def vector(self) -> keras.KerasTensor:
         """The latent, if it is a vector; else what strided convolutions and a dense layer make of a map or an image.
 
-        Of mean 0 and variance 1 as a vector is. Without it a random map is not heard: its features differ from place to
-        place and have nothing to say of the whole image, so that the next convolutions learn to do without them.
+        In training each dimension has mean 0 and variance 1 over the batch. Where maps went on without that dense
+        layer, all samples of Perlin, Gabor and band-limited noise were one sign after 1,000 steps.
         """
         x = self.latent
         if len(x.shape) == 2:

@@ -1,8 +1,8 @@
 """Whether a GAN still learns: four failures and the rules by which a series of measurements shows them.
 
 All but one rule look at medians over the last `WINDOW` records, so that one outlier, or two, decide nothing (one of the
-first reports on samples); a number that is not known, NaN, decides nothing either. Where a rule had too few numbers for
-one median, `untold` names it.
+first reports on samples; the first gradient is an exception); a number that is not known, NaN, decides nothing either.
+Where a rule had too few numbers for one median, `untold` names it.
 """
 
 from collections.abc import Callable, Sequence
@@ -107,27 +107,33 @@ def untold(records: Sequence[Record], samples: Sequence[Samples] = ()) -> tuple[
     A divergence shows in a single record, and a rule on numbers that are never known does not apply.
     """
     few = [name for name in ("vanishing_gradient", "discriminator_wins") if len(records) < WINDOW]
-    return (*few, *(["mode_collapse"] if len(samples) - _first_counted(samples) < FEWEST_REPORTS else []))
+    return (*few, *(["mode_collapse"] if len(samples) - first_counted(samples) < FEWEST_REPORTS else []))
 
 
 def vanishing_gradient(records: Sequence[Record]) -> NDArray[np.bool_]:
     """Where the generator learns nothing more: its gradient is below `gone_below`.
 
-    So it goes with the minimax loss and a discriminator that is sure (Arjovsky and Bottou 2017, section 2). From a
-    divergence on nothing is said, because that has made the largest gradient what it is.
+    So it goes with the minimax loss and a discriminator that is sure (Arjovsky and Bottou 2017, section 2).
     """
-    vanished = _median(records, "generator_gradient") < gone_below(records)
-    return vanished & ~np.logical_or.accumulate(diverged(records))
+    return _sound_gradient(records) < gone_below(records)
 
 
 def gone_below(records: Sequence[Record]) -> Floats:
     """Norms (N,) below which the generator's gradient is gone: `VANISHED` of its largest until then, or `NO_GRADIENT`.
 
-    The largest is that of medians, and of the first record, since a gradient may be gone before there is a median.
+    The largest is that of medians, and of the first record alone, since a gradient may be gone before there is a
+    median. What a divergence made of it does not count.
     """
-    gradient, first = _median(records, "generator_gradient"), records[0].generator_gradient
-    largest = np.fmax.accumulate(np.fmax(gradient, first if np.isfinite(first) else 0))
+    start = records[0]
+    sound = abs(start.generator_loss) <= DIVERGED and abs(start.discriminator_loss) <= DIVERGED
+    first = start.generator_gradient if sound and np.isfinite(start.generator_gradient) else 0.0
+    largest = np.fmax.accumulate(np.fmax(_sound_gradient(records), first))
     return np.fmax(VANISHED * largest, NO_GRADIENT)
+
+
+def _sound_gradient(records: Sequence[Record]) -> Floats:
+    """Medians (N,) of the generator's gradient; NaN where the training diverges."""
+    return np.where(diverged(records), np.nan, _median(records, "generator_gradient"))
 
 
 def discriminator_wins(records: Sequence[Record]) -> NDArray[np.bool_]:
@@ -156,7 +162,7 @@ def mode_collapse(samples: Sequence[Samples]) -> NDArray[np.bool_]:
     its maximum; recall or coverage is below `FORGOTTEN` of its best, that was `COVERED` or more. Reports count from the
     first that shows diverse samples on, and from step `WARM_UP` on in any case.
     """
-    start = _first_counted(samples)
+    start = first_counted(samples)
     reports = samples[start:]
     entropy = _trailing_median(_entropies(reports), FEWEST_REPORTS)
     holds = (_report_median(reports, "duplicate_share") > DUPLICATES) | (entropy < UNEVEN)
@@ -167,7 +173,7 @@ def mode_collapse(samples: Sequence[Samples]) -> NDArray[np.bool_]:
     return np.concatenate([np.zeros(start, bool), holds])
 
 
-def _first_counted(samples: Sequence[Samples]) -> int:
+def first_counted(samples: Sequence[Samples]) -> int:
     """Place of the first report that can show a collapse: there is diversity to lose, or there should be."""
     counted = np.array([report.step >= WARM_UP for report in samples], bool) | _diverse(samples)
     return int(np.argmax(counted)) if counted.any() else len(samples)

@@ -64,9 +64,10 @@ def test_the_finding_names_what_cannot_be_told_from_the_nearest():
     seeds = [row("far", 3.0, 3.1, 3.2), row("near", 1.0, 1.1, 1.2), row("nearly", 1.1, 1.2, 1.3)]
     said = finding("inputs", seeds, JURY)
     assert "Of the inputs, near (1.1) comes nearest" in said
-    assert "far (3.1) stays furthest away. Not told from the nearest: nearly." in said
+    assert "far (3.1) stays furthest away. Intervals overlap with the nearest: nearly." in said
     assert finding("losses", [row("near", 1.0), row("far", 1.1)], JURY).endswith("nearest: none.")
     assert finding("losses", [row("near", 1.0), row("far", 1.02)], JURY).endswith("nearest: far.")
+    assert "With near, most samples are not called" in finding("losses", [row("near", 1.0, called=0.4), seeds[0]], JURY)
     spoilt = [row("near", 1.0), row("all_alike", 2.0, alike=0.6), row("no_sign", 3.0, called=0.1)]
     assert finding("losses", spoilt, JURY).endswith(
         "With all alike, most samples are near-duplicates (mode collapse). "

@@ -146,7 +146,7 @@ def test_intervals_are_of_numbers_and_leave_names_as_they_are():
     }
     assert intervals(rows[:1])["score"] == {"mean": 1.0, "low": None, "high": None, "seeds": [1.0]}
     shown = markdown([found, intervals(rows[:1])], {"name": "", "score": "score"})
-    assert shown.splitlines()[2:] == ["| a | 2.00 [-10.71, 14.71] |", "| a | 1.00 |"]
+    assert shown.splitlines()[2:] == ["| a | 2.00 [-10.71, 14.71] |", "| a | 1.000 |"]
 
 
 def test_a_training_that_diverges_is_kept_up_to_there(tmp_path, monkeypatch):
@@ -163,10 +163,10 @@ def test_a_training_that_diverges_is_kept_up_to_there(tmp_path, monkeypatch):
 
 
 def test_a_table_has_its_rows_and_leaves_empty_what_is_missing():
-    rows = [{"name": "a", "score": score} for score in (0.12345, 9.876, -59.97, 1543.7, 12)]
-    rows += [{"name": "b", "score": None}, {"name": "c"}]
-    table = "| input | score |\n|---|---:|\n| a | 0.123 |\n| a | 9.88 |\n| a | -60.0 |\n| a | 1544 |\n| a | 12 |\n"
-    table += "| b |  |\n| c |  |\n"
+    rows = [{"name": "a", "score": score} for score in (0.12345, 1.0, 9.876, 9.996, -59.97, 99.96, 1543.7, 12)]
+    rows += [{"name": "b", "score": None}, {"name": "c"}, {"name": "d", **intervals([{"score": np.nan}])}]
+    table = "| input | score |\n|---|---:|\n| a | 0.123 |\n| a | 1.000 |\n| a | 9.88 |\n| a | 10.0 |\n| a | -60.0 |\n"
+    table += "| a | 100 |\n| a | 1544 |\n| a | 12 |\n| b |  |\n| c |  |\n| d |  |\n"
     assert markdown(rows, {"name": "input", "score": "score"}) == table
 
 

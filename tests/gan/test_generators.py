@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gan.generators import GENERATORS, build_generator
-from gan.latents import latent
+from gan.latents import DIMENSIONS, latent
 
 SPATIAL = [(name, "perlin") for name in GENERATORS]
 FITTING = [*SPATIAL, *((name, "gaussian") for name in GENERATORS if name != "unet")]
@@ -42,6 +42,21 @@ def test_images_lie_in_the_range_and_depend_on_the_class(name: str, entrance: st
     assert np.abs(images).max() <= 1
     np.testing.assert_allclose(images[0], images[1], atol=1e-6)
     assert np.abs(images[0] - images[2]).max() > 1e-7
+
+
+@pytest.mark.parametrize("name", ["transposed", "resize", "style"])
+def test_a_map_enters_as_a_vector_of_mean_0_and_variance_1_and_is_heard(name: str) -> None:
+    model, source = generator(name, "perlin", 32, classes=0), latent("perlin")
+    normalised = next(
+        layer for layer in model.layers if layer.output.shape == (None, DIMENSIONS) and not layer.trainable_weights
+    )
+    maps = source.sample(64, 32, np.random.default_rng(1))
+    vectors = keras.Model(model.inputs, normalised.output)([maps], training=True).numpy()
+    np.testing.assert_allclose(vectors.mean(axis=0), 0, atol=1e-4)
+    np.testing.assert_allclose(vectors.var(axis=0), 1, atol=0.05)
+    images = model([maps], training=True).numpy()
+    assert np.median(images.std(axis=0)) > 1e-3
+    assert np.median(images.std(axis=0)) > 0.3 * images.std()
 
 
 @pytest.mark.parametrize("name", GENERATORS)

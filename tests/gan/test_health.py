@@ -255,7 +255,14 @@ def test_a_gradient_that_is_gone_before_there_is_a_median_has_vanished():
     assert diagnose(early) == {"vanishing_gradient": early[WINDOW - 1].step}
 
 
-def test_a_gradient_that_a_divergence_had_blown_up_has_not_vanished():
-    blown = spoilt(healthy(), 0, generator_loss=1e9)
-    blown[0] = replace(blown[0], generator_gradient=1e9)
-    assert diagnose(blown) == {"diverged": blown[WINDOW - 1].step}
+@pytest.mark.parametrize("blown", [1, 2, COUNT])
+def test_a_gradient_that_a_divergence_had_blown_up_has_not_vanished(blown):
+    wild, calm = spoilt(healthy(), 0, generator_loss=1e9, generator_gradient=1e6), healthy()
+    found = diagnose(wild[:blown] + spoilt(calm, 0, generator_loss=1.0)[blown:])
+    assert found == ({"diverged": calm[WINDOW - 1].step} if blown == COUNT else {})
+
+
+def test_a_gradient_that_vanishes_after_a_divergence_is_found():
+    wild = spoilt(healthy(), 0, generator_loss=1e9, generator_gradient=1e6)
+    back = wild[:10] + healthy()[10:LATE] + spoilt(healthy(), LATE, generator_gradient=1e-3)[LATE:]
+    assert diagnose(back) == {"vanishing_gradient": 10 * (LATE + 2), "diverged": 10 * (WINDOW - 1)}

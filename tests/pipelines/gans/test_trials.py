@@ -127,7 +127,9 @@ def test_networks_are_found_from_any_folder(dataset, tmp_path, monkeypatch):
         task = GanTask.of(GanSettings(extractor=given), dataset)
         assert task.settings.extractor == found
         assert (f"--extractor {given}" in task.command({})) == bool(given)
-        assert GanTask.of(GanSettings(classifier=given), dataset).settings.classifier == found
+        task = GanTask.of(GanSettings(classifier=given), dataset)
+        assert task.settings.classifier == found
+        assert (f"--classifier {given}" in task.command({})) == bool(given)
 
 
 def test_one_class_has_no_conditional_gan(task):
