@@ -139,7 +139,7 @@ def targets(rows: Mapping[str, Mapping[str, Any]]) -> list[Target]:
 @click.command()
 @click.option("--samples", default=10_000, show_default=True)
 @click.option("--dimension", default=2048, show_default=True)
-@click.option("--rounds", default=3, show_default=True)
+@click.option("--rounds", default=5, show_default=True)
 @click.option("--output", default=RESULTS / "gan_scores.json", type=click.Path(path_type=Path))
 def main(samples: int, dimension: int, rounds: int, output: Path) -> None:
     """Time every score."""
