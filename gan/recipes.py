@@ -125,10 +125,10 @@ class GanRecipe:
                 none that they have.
         """
         adversarial_loss(self.loss, label_smoothing=self.label_smoothing)
-        if misfit := self._misfit():
-            raise ValueError(misfit)
         source, known = self.source, classes if self.conditional else 0
         generator = build_generator(self.generator, source, size=size, classes=known, width=self.width)
+        if misfit := self._misfit():
+            raise ValueError(misfit)
         discriminator = build_discriminator(
             self.discriminator,
             size=size,

@@ -296,7 +296,8 @@ def train_gan(
         seed: Of initial weights, batches, latents, augmentation and dropout.
         report_every: Steps from one report to the next; the last step has one, too.
         score: Scores of the averaged generator by name, taken at each report.
-        objective: The score that is least in the best report; without it the last is kept.
+        objective: The score that is least in the best report, or several, by commas, of which each decides where those
+            before it are equal; without any the last is kept.
         checkpoint: File that keeps the state at each report; training continues from it where it exists.
         on_report: Told of each report when its state is saved, with the averaged generator; on continuing first of
             all past ones, of which only the last, that may have been saved and not told, comes with its generator.
@@ -374,9 +375,13 @@ class _Course:
         numbers |= {"seconds": time.perf_counter() - self.began, **scores}
         self.began = time.perf_counter()
         self.reports.append(numbers)
-        if not self.objective or numbers[self.objective] <= self.reports[self.best][self.objective]:
+        if self._order(numbers) <= self._order(self.reports[self.best]):
             self.best, self.best_weights = len(self.reports) - 1, self.gan.average.get_weights()
         return numbers
+
+    def _order(self, report: dict[str, float]) -> list[float]:
+        """The less, the better a report is; without an objective all are alike."""
+        return [report[name] for name in self.objective.split(",") if name]
 
     def save(self) -> None:
         """Write the checkpoint, if there is to be one."""

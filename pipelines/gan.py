@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -128,7 +129,8 @@ def gan(settings: GanSettings, run: TrackedRun) -> Results:
     logger.info(
         "training %s on %d images on %s: %d steps", settings.recipe_name, len(signs["train"]), devices, recipe.steps
     )
-    run.log_params({"recipe": recipe, "data_digest": dataset.digest, "devices": devices})
+    chosen = {f"recipe/{name}": value for name, value in asdict(recipe).items()}
+    run.log_params({**chosen, "data_digest": dataset.digest, "devices": devices})
     run.identify({"data": dataset.name, "model": settings.recipe_name, "class": settings.class_ or "all"})
     try:
         trained = _train(settings, recipe, dataset, signs["train"], chooser, run)
@@ -202,7 +204,7 @@ def fit(
         seed=settings.seed,
         report_every=settings.scores_every,
         score=judge,
-        objective=judge.objective,
+        objective=judge.order,
         checkpoint=checkpoint,
         on_report=on_report,
         given=None if given is train else given.image,

@@ -27,5 +27,8 @@ def reason(error: ValueError) -> str:
     from pydantic import ValidationError
 
     if isinstance(error, ValidationError):
-        return "; ".join(f"{item['loc'][-1]} {item['input']!r}: {item['msg']}" for item in error.errors())
+        return "; ".join(
+            f"{item['loc'][-1]} {item['input']!r}: {item['msg'].removeprefix('Value error, ')}"
+            for item in error.errors()
+        )
     return str(error)

@@ -13,7 +13,7 @@ import numpy as np
 from pipelines.entry import Results
 from pipelines.gans.classes import classification_accuracy, distances_per_class
 from pipelines.gans.course import find_failures, publish_course
-from pipelines.gans.scoring import CALLED
+from pipelines.gans.scoring import CALLED, collapsed
 from pipelines.gans.signs import entering
 from pipelines.reports.figures import save_png, write_whole
 
@@ -79,12 +79,23 @@ class Outcome:
         """Steps after which the generator that was kept was trained."""
         return int(self.trained.reports[self.trained.best]["step"])
 
-    def as_json(self) -> str:
+    def of(self, dataset: SignDataset) -> dict[str, str]:
+        """What the generator makes of what, in words."""
+        label, source = self.final.sampler.label, self.final.sampler.recipe.source
+        return {
+            "data": dataset.name,
+            "class": "all" if label is None else dataset.class_names[label],
+            "latent": f"{source.name}, a {source.kind}",
+        }
+
+    def as_json(self, dataset: SignDataset) -> str:
         """Scores, and all that they depend on."""
         jury, real = self.final.jury, self.final.real
         named = {"extractor": jury.extractor, "classifier": jury.classifier}
         failures = find_failures(self.trained, self.chooser)
         about: dict[str, Any] = {
+            **self.of(dataset),
+            "recipe": asdict(self.final.sampler.recipe),
             "scores": self.samples.scores,
             "floor": self.floor.scores,
             "left_out": self.final.left_out,
@@ -120,6 +131,7 @@ class Outcome:
             if not name.startswith(CALLED)
         }
         width = max(map(len, [*shown, *self.final.left_out]))
+        alike = collapsed(self.samples.scores) and not collapsed(self.floor.scores)
         return "\n".join(
             [
                 f"{'score':{width}}  generated  training images (floor)",
@@ -129,6 +141,7 @@ class Outcome:
                 f"{len(self.samples.images)} of either beside {len(self.final.real)} test images",
                 f"best of {len(self.trained.reports)} scorings by validation images: step {self.best_step}",
                 f"failures: {find_failures(self.trained, self.chooser)}",
+                *(["most samples are near-duplicates: train for longer, or see the failures"] if alike else []),
                 f"samples       {folder / 'samples.png'}",
                 f"generator     {folder / GENERATOR_FILE}",
             ]
@@ -192,7 +205,7 @@ def publish(outcome: Outcome, dataset: SignDataset, run: TrackedRun, folder: Pat
     """Write all files, and log and register the generator."""
     course = publish_course(outcome.trained, outcome.chooser, run, folder)
     files = _write_files(outcome, dataset, folder)
-    model_id = _log_generator(outcome, register=register)
+    model_id = _log_generator(outcome, dataset, register=register)
     metrics = {f"gan/{name}": value for name, value in outcome.samples.scores.items()}
     run.log_metrics(metrics, step=0, model_id=model_id)
     run.log_files([path for path in files if path.suffix != ".keras"])
@@ -217,7 +230,7 @@ def _write_files(outcome: Outcome, dataset: SignDataset, folder: Path) -> list[P
     sheet = samples_figure(sampler.sheet(trained.generator, COLUMNS), names, f"Generated: {of}", columns=COLUMNS)
     files = [
         save_model(with_pixels(trained.generator), folder / GENERATOR_FILE),
-        write_whole(folder / "scores.json", outcome.as_json().encode()),
+        write_whole(folder / "scores.json", outcome.as_json(dataset).encode()),
         save_png(sheet, folder / "samples.png", dpi=120),
     ]
     if outcome.classes is not None:
@@ -225,8 +238,8 @@ def _write_files(outcome: Outcome, dataset: SignDataset, folder: Path) -> list[P
     return files
 
 
-def _log_generator(outcome: Outcome, *, register: bool) -> str:
-    """Log the generator as a graph that loads anywhere, whose signature gives uint8 images; returns its MLflow id."""
+def _log_generator(outcome: Outcome, dataset: SignDataset, *, register: bool) -> str:
+    """Log the generator as a graph that loads anywhere and says what enters it; returns its MLflow id."""
     import tempfile
 
     import mlflow
@@ -241,7 +254,7 @@ def _log_generator(outcome: Outcome, *, register: bool) -> str:
         Schema(inputs if len(inputs) > 1 else [TensorSpec(inputs[0].type, inputs[0].shape)]),
         Schema([TensorSpec(np.dtype(np.uint8), (-1, *model.output_shape[1:]))]),
     )
-    example = {part.name: np.zeros((2, *part.shape[1:]), part.dtype) for part in model.inputs}
+    example = outcome.final.sampler.example(model.output_shape[1])
     with tempfile.TemporaryDirectory() as folder:
         graph = f"{folder}/graph"
         model.export(graph, verbose=False)
@@ -251,7 +264,8 @@ def _log_generator(outcome: Outcome, *, register: bool) -> str:
             data_path=graph,
             code_paths=[str(SERVED)],
             signature=signature,
-            input_example=example if len(inputs) > 1 else example[inputs[0].name],
+            input_example=example if len(inputs) > 1 else example["latent"],
+            metadata=outcome.of(dataset) | {"classes": list(dataset.class_names)},
             pip_requirements=[f"{package}=={version(package)}" for package in ("mlflow", "numpy", "tensorflow")],
             registered_model_name=REGISTERED_GENERATOR if register else None,
         )

@@ -77,6 +77,14 @@ class Sampler:
         sheet[rows >= 0] = made
         return sheet
 
+    def example(self, size: int) -> dict[str, NDArray[Any]]:
+        """Two inputs, by name, as they enter a generator of images of this size."""
+        rows = evenly(len(self.inputs), 2)
+        images = self.inputs.image[rows] if self.translates else None
+        latent = self.recipe.source.sample(2, size, np.random.default_rng((self.seed, 2)), images=images)
+        labels = {"label": self.inputs.label[rows].astype(np.int32)} if self.recipe.conditional else {}
+        return {"latent": latent, **labels}
+
     def _inputs_of(self, label: int, columns: int) -> NDArray[np.int64]:
         """Rows (columns,) of the inputs of a class; -1 beyond their number."""
         known = np.flatnonzero(self.inputs.label == label)

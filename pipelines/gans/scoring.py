@@ -34,6 +34,8 @@ SPLIT_IMAGES, MOST_SPLITS = 100, 10
 MOST_CHOOSING = 1000
 """Samples, and real images, in a scoring in the course of a training: there are many of these."""
 DUPLICATES = "duplicate_share"
+COLLAPSED = "collapsed"
+"""Whether so many samples have a near-duplicate that their scores say little."""
 CALLED = "called/"
 """Begins the names of the shares of samples that the classifier takes for each class."""
 logger = logging.getLogger("pipelines.gan")
@@ -72,6 +74,11 @@ class Judge:
     def objective(self) -> str:
         """The score that is least in the best generator."""
         return self.named("kd")
+
+    @property
+    def order(self) -> str:
+        """What is least in the best generator: one grey image can be nearer to real signs than signs not well drawn."""
+        return f"{COLLAPSED},{self.objective}"
 
     @property
     def fewest(self) -> int:
@@ -115,9 +122,10 @@ class Judge:
         return {**named, "samples": self.sampler.count, "validation images": digest.hexdigest()[:12]}
 
     def __call__(self, generator: keras.Model) -> dict[str, float]:
-        """Scores of a generator by full name."""
+        """Scores of a generator by full name, and whether its samples have collapsed."""
         asked, images = self.sampler.samples(generator)
-        return self.scores(images, asked, self.jury.extractor.features(images))
+        found = self.scores(images, asked, self.jury.extractor.features(images))
+        return found | {COLLAPSED: float(collapsed(found))}
 
     def scores(self, images: NDArray[np.uint8], asked: NDArray[np.int64], features: NDArray[Any]) -> dict[str, float]:
         """Scores by full name of images (N, H, W, 3), generated or real.
@@ -168,6 +176,13 @@ class Judge:
         from gan.scores.extractors import score_name
 
         return score_name(score, self.jury.extractor.name)
+
+
+def collapsed(scores: Mapping[str, float]) -> bool:
+    """Whether most samples have a near-duplicate among the others, by the rule on a training's reports."""
+    from gan.health import DUPLICATES as MOST
+
+    return scores[DUPLICATES] > MOST
 
 
 def choosing_judge(

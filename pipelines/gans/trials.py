@@ -79,7 +79,7 @@ class GanTask:
             mode="json",
             by_alias=True,
             exclude_defaults=True,
-            exclude={"output", "results", "register_model", "resume", "smoke_test"},
+            exclude={"results", "register_model", "resume", "smoke_test"},
         )
         words = [f"--{name.replace('_', '-')} {shlex.quote(str(value))}" for name, value in chosen.items()]
         return " ".join(["python -m pipelines.gan", *words])

@@ -157,6 +157,14 @@ def test_the_best_generator_is_kept() -> None:
 
 
 @pytest.mark.usefixtures("eagerly")
+def test_of_several_objectives_the_first_that_differs_decides() -> None:
+    scores = iter(
+        [{"collapsed": 1.0, "distance": 0.5}, {"collapsed": 0.0, "distance": 2.0}, {"collapsed": 0.0, "distance": 3.0}]
+    )
+    assert trained(score=lambda _: next(scores), objective="collapsed,distance").best == 1
+
+
+@pytest.mark.usefixtures("eagerly")
 def test_what_is_not_finite_stops_and_keeps_the_checkpoint(tmp_path: Path) -> None:
     path, recipe = tmp_path / "c.npz", TINY.updated(discriminator_rate=1e37)
     reported: list[Any] = []

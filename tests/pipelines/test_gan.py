@@ -94,6 +94,11 @@ def test_trains_on_all_classes_scores_logs_and_registers(colours: Path, dense_mo
 
     version = client.search_model_versions("name = 'sign-generator'")[0]
     served = mlflow.pyfunc.load_model(f"models:/sign-generator/{version.version}")
+    about = {"data": "colours", "class": "all", "latent": "gaussian, a vector"}
+    assert served.metadata.metadata == about | {"classes": ["red", "green", "blue"]}
+    assert about.items() <= scores.items()
+    assert scores["recipe"]["width"] == int(run.data.params["cfg/recipe/width"]) == 8
+    assert np.std(served.input_example["latent"]) == pytest.approx(1, abs=0.2)
     inputs = {"latent": np.zeros((3, 128), np.float32), "label": np.arange(3, dtype=np.int32)}
     pictures = served.predict(inputs)
     assert pictures.shape == (3, 16, 16, 3)

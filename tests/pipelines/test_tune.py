@@ -110,8 +110,8 @@ def test_the_best_gan_is_told_by_the_command_that_trains_it(colours, tracked, se
     best = json.loads((tracked / "tune" / "best.json").read_text())
     assert best["distance"] == pytest.approx(0.1)
     assert best["command"] == (
-        f"python -m pipelines.gan --data {colours} --size 16 --loss hinge --options width=4,generator_rate=2e-05 "
-        "--steps 10 --scores-every 5 --limit 60"
+        f"python -m pipelines.gan --output {tracked / 'tune' / 'champion'} --data {colours} --size 16 --loss hinge "
+        "--options width=4,generator_rate=2e-05 --steps 10 --scores-every 5 --limit 60"
     )
     assert [made.recipe().generator_rate for made in trained] == [2e-5]
     assert trained[0].output == tracked / "tune" / "champion"
