@@ -49,6 +49,7 @@ from gan.health import (
     duplicate_share,
     first_counted,
     gone_below,
+    trailing_median,
 )
 from gan.recipes import GAN_RECIPES, GanRecipe
 from gan.scores import precision_recall_density_coverage
@@ -367,13 +368,13 @@ def _curves(axes: Axes, failure: str, outcome: Outcome) -> None:
     """One training: what was measured and its medians as the rule sees them, its bound, the step at which it held."""
     panel, (records, samples) = PANELS[failure], series(outcome)
     of_samples = failure == "mode_collapse"
-    frame = (samples if of_samples else records)[list(panel.curves)].abs()
+    frame = (samples if of_samples else records)[list(panel.curves)]
     start, fewest = (first_counted(outcome.watched), FEWEST_REPORTS) if of_samples else (0, WINDOW)
     for name, (label, colour) in panel.curves.items():
         if frame[name].notna().any():
-            axes.plot(frame.index, frame[name], color=colour, linewidth=0.5, alpha=0.3)
-            medians = frame[name].iloc[start:].rolling(WINDOW, min_periods=fewest).median()
-            axes.plot(medians.index, medians, color=colour, linewidth=1.3, label=label)
+            axes.plot(frame.index, frame[name].abs(), color=colour, linewidth=0.5, alpha=0.3)
+            medians = trailing_median(frame[name].to_numpy()[start:], fewest)
+            axes.plot(frame.index[start:], np.abs(medians), color=colour, linewidth=1.3, label=label)
     bound = gone_below(outcome.course.records) if panel.bound is None else np.full(len(frame), panel.bound)
     axes.plot(frame.index, bound, color=MUTED, linewidth=0.8, linestyle=(0, (1, 2)))
     if failure in outcome.detected:

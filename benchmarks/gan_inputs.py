@@ -13,7 +13,7 @@ Student's t. Writes results/gan_inputs.json, .md, .png, and gan_losses.png and g
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -250,20 +250,21 @@ def finding(table: str, rows: Sequence[Mapping[str, Any]], jury: Jury) -> str:
     """Which row comes nearest to real signs, which cannot be told from it, and which has collapsed or names no sign."""
     ordered = sorted(rows, key=lambda row: row[jury.named("kd")]["mean"])
     (best, *others), worst = ordered, ordered[-1]
-    alike = [row["name"] for row in others if ends(row, jury)[0] <= ends(best, jury)[1]]
-    collapsed = [row["name"] for row in ordered if row[jury.named("duplicate_share")]["mean"] > DUPLICATES]
-    strange = [row["name"] for row in ordered if row["called"]["mean"] < 0.5]
-    distances = [f"{_listed([row['name']])} ({row[jury.named('kd')]['mean']:.3g})" for row in (best, worst)]
-    said = (
+    alike = _listed(row for row in others if ends(row, jury)[0] <= ends(best, jury)[1])
+    distances = [f"{_listed([row])} ({row[jury.named('kd')]['mean']:.3g})" for row in (best, worst)]
+    said = [
         f"Of the {table}, {distances[0]} comes nearest to test signs by kernel distance, and {distances[1]} stays "
-        f"furthest away. Intervals overlap with the nearest: {_listed(alike)}."
-    )
-    said += f" With {_listed(collapsed)}, most samples are near-duplicates (mode collapse)." * bool(collapsed)
-    return said + f" With {_listed(strange)}, most samples are not called the class." * bool(strange)
+        f"furthest away. Intervals overlap with the nearest: {alike or 'none'}."
+    ]
+    if collapsed := _listed(row for row in ordered if row[jury.named("duplicate_share")]["mean"] > DUPLICATES):
+        said.append(f"With {collapsed}, most samples are near-duplicates (mode collapse).")
+    if strange := _listed(row for row in ordered if row["called"]["mean"] < 0.5):
+        said.append(f"With {strange}, most samples are not called the class.")
+    return " ".join(said)
 
 
-def _listed(names: Sequence[str]) -> str:
-    return "; ".join(name.replace("_", " ") for name in names) or "none"
+def _listed(rows: Iterable[Mapping[str, Any]]) -> str:
+    return "; ".join(row["name"].replace("_", " ") for row in rows)
 
 
 def ends(row: Mapping[str, Any], jury: Jury) -> tuple[float, float]:

@@ -269,11 +269,9 @@ def _nearer(difference: Mapping[str, Any]) -> str:
     low, high = _ends(difference)
     if low > 0:
         return "nearer to signs with that noise than to clean ones"
-    return (
-        "nearer to clean signs than to those with the noise"
-        if high < 0
-        else "nearer, with these seeds, to neither clean nor noisy signs for sure"
-    )
+    if high < 0:
+        return "nearer to clean signs than to those with the noise"
+    return "nearer, with these seeds, to neither clean nor noisy signs for sure"
 
 
 def _why(more: Mapping[str, Any]) -> str:

@@ -29,10 +29,10 @@ def gans() -> list[str]:
 
 
 def _quality(found: dict[str, Any]) -> str:
-    (one, *_), (every, *_, real) = found["one_class"], found["all_classes"]
+    (one, plain, _), (every, *_, real) = found["one_class"], found["all_classes"]
     covered = real[f"coverage_of_all_{found['extractor']}"]["mean"]
-    against = next(target for target in found["targets"] if "kd over that of" in target["what"])
-    other = against["what"].split("kd over that of ")[1].split(",")[0]
+    other = plain["name"].removeprefix("by ")
+    against = next(target for target in found["targets"] if f"kd over that of {other}" in target["what"])
     return (
         f"**Generated signs** ({_seeds(found)}). The GAN of one class ({found['class']}) takes {_time(one)}, and the "
         f"classifier calls {_mean(one['called'], '.1%')} of its samples by their class; its kernel distance is at "
@@ -68,11 +68,11 @@ def _short(value: Any) -> str:
 
 
 def _inputs(found: dict[str, Any]) -> str:
-    points = "".join(f"- {finding}\n" for finding in found["findings"])
     return (
         f"**What enters a generator, what it minimises, and how it is built** (at {found['steps']:,} steps each and "
         f"the rates of the recipe `dcgan`, {_seeds(found)}). Inputs that are images are made of real validation signs: "
-        f"their distances say how well a sign is restored, not how well signs are invented.\n\n{points}\n"
+        f"their distances say how well a sign is restored, not how well signs are invented.\n\n"
+        f"{_points(found['findings'])}\n"
         "![Samples by input, and what entered](results/gan_inputs.png)\n\n"
         "![Samples by loss, and the way from one latent to another](results/gan_losses.png)\n\n"
         "![Samples by generator, and the way from one latent to another](results/gan_generators.png)\n\n"
@@ -91,18 +91,19 @@ def _failures(found: dict[str, Any]) -> str:
 
 def _noisy_data(found: dict[str, Any]) -> str:
     clean, *noisy = found["findings"]
-    points = "".join(f"- {finding}\n" for finding in noisy)
     return (
-        f"**GANs that learn noisy signs** ({_seeds(found)}). {clean}\n\n{points}\n"
+        f"**GANs that learn noisy signs** ({_seeds(found)}). {clean}\n\n{_points(noisy)}\n"
         "![Training signs, and what GANs make of them](results/gan_noisy_data.png)\n\n"
         + _details("All numbers", _table("gan_noisy_data"), found)
     )
 
 
 def _disturbances(found: dict[str, Any]) -> str:
-    taus = found.get("kendall_tau_of_generators", {})
-    alike = ", ".join(f"{name} {tau:.2f}" for name, tau in taus.items())
-    alike = f" How alike they rank four stages of a GAN (Kendall's tau): {alike}." if alike else ""
+    alike = ", ".join(f"{name} {tau:.2f}" for name, tau in found.get("kendall_tau_of_generators", {}).items())
+    if alike:
+        kinds = [row["disturbance"] for row in next(iter(found["rows"].values()))]
+        generators = [kind.removeprefix("generator ").replace("_", " ") for kind in kinds if "generator" in kind]
+        alike = f" How alike they rank generators ({', '.join(generators)}) by Kendall's tau: {alike}."
     return (
         f"**What a score sees** of real signs that are more and more spoilt, by {len(found['extractors'])} "
         f"extractors.{alike}{_missed(found)}\n\n"
@@ -151,6 +152,10 @@ def _throughput(found: dict[str, Any]) -> str:
         if "ratio" in each
     )
     return f"**Speed of GAN training** (`{found['command']}`). Time outside the networks' own passes: {outside}.{peer}"
+
+
+def _points(findings: list[str]) -> str:
+    return "".join(f"- {finding}\n" for finding in findings)
 
 
 def _table(name: str) -> str:

@@ -164,7 +164,7 @@ def mode_collapse(samples: Sequence[Samples]) -> NDArray[np.bool_]:
     """
     start = first_counted(samples)
     reports = samples[start:]
-    entropy = _trailing_median(_entropies(reports), FEWEST_REPORTS)
+    entropy = trailing_median(_entropies(reports), FEWEST_REPORTS)
     holds = (_report_median(reports, "duplicate_share") > DUPLICATES) | (entropy < UNEVEN)
     for name in ("recall", "coverage"):
         share = _report_median(reports, name)
@@ -238,6 +238,15 @@ def duplicate_share(samples: NDArray[Any], *, near: float = NEAR, block: int = 5
     return found / len(rows)
 
 
+def trailing_median(values: Floats, fewest: int) -> Floats:
+    """Median (N,) of each known value and up to `WINDOW - 1` known ones before it; NaN of fewer than `fewest`."""
+    medians = np.full(len(values), np.nan)
+    known = np.flatnonzero(~np.isnan(values))
+    for place in range(fewest - 1, len(known)):
+        medians[known[place]] = np.median(values[known[max(0, place + 1 - WINDOW) : place + 1]])
+    return medians
+
+
 def _entropy(counts: NDArray[Any]) -> float:
     """Entropy of counts (K,) as a share of its maximum; NaN of fewer than two classes, or of no samples."""
     if len(counts) < 2 or not counts.sum():
@@ -255,17 +264,8 @@ def _entropies(samples: Sequence[Samples]) -> Floats:
 
 
 def _median(series: Sequence[Any], name: str) -> Floats:
-    return _trailing_median(_values(series, name), WINDOW)
+    return trailing_median(_values(series, name), WINDOW)
 
 
 def _report_median(samples: Sequence[Samples], name: str) -> Floats:
-    return _trailing_median(_values(samples, name), FEWEST_REPORTS)
-
-
-def _trailing_median(values: Floats, fewest: int) -> Floats:
-    """Median (N,) of each known value and up to `WINDOW - 1` known ones before it; NaN of fewer than `fewest`."""
-    medians = np.full(len(values), np.nan)
-    known = np.flatnonzero(~np.isnan(values))
-    for place in range(fewest - 1, len(known)):
-        medians[known[place]] = np.median(values[known[max(0, place + 1 - WINDOW) : place + 1]])
-    return medians
+    return trailing_median(_values(samples, name), FEWEST_REPORTS)

@@ -254,7 +254,7 @@ def _log_generator(outcome: Outcome, dataset: SignDataset, *, register: bool) ->
         Schema(inputs if len(inputs) > 1 else [TensorSpec(inputs[0].type, inputs[0].shape)]),
         Schema([TensorSpec(np.dtype(np.uint8), (-1, *model.output_shape[1:]))]),
     )
-    example = outcome.final.sampler.example(model.output_shape[1])
+    example = outcome.final.sampler.example()
     with tempfile.TemporaryDirectory() as folder:
         graph = f"{folder}/graph"
         model.export(graph, verbose=False)

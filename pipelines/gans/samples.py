@@ -77,11 +77,11 @@ class Sampler:
         sheet[rows >= 0] = made
         return sheet
 
-    def example(self, size: int) -> dict[str, NDArray[Any]]:
-        """Two inputs, by name, as they enter a generator of images of this size."""
-        rows = evenly(len(self.inputs), 2)
+    def example(self) -> dict[str, NDArray[Any]]:
+        """Two inputs, by name, as they enter a generator."""
+        rows, size = evenly(len(self.inputs), 2), self.inputs.image.shape[1]
         images = self.inputs.image[rows] if self.translates else None
-        latent = self.recipe.source.sample(2, size, np.random.default_rng((self.seed, 2)), images=images)
+        latent = self.recipe.source.sample(2, size, self._random(draw=-2), images=images)
         labels = {"label": self.inputs.label[rows].astype(np.int32)} if self.recipe.conditional else {}
         return {"latent": latent, **labels}
 
@@ -102,9 +102,13 @@ class Sampler:
             self.recipe.source,
             labels if self.recipe.conditional else None,
             n=len(rows),
-            random=np.random.default_rng((self.seed, 1, draw + 2)),  # the training's are (seed, step)
+            random=self._random(draw),
             images=self.inputs.image[rows] if self.translates else None,
         )
+
+    def _random(self, draw: int) -> np.random.Generator:
+        """Of latents, for a draw from -2 on; those of the training are of (seed, step)."""
+        return np.random.default_rng((self.seed, 1, draw + 2))
 
 
 def evenly(length: int, count: int) -> NDArray[np.int64]:

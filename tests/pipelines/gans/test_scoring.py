@@ -67,8 +67,10 @@ def test_validation_chooses_and_test_judges(judges, signs):
 @pytest.mark.parametrize(("brightest", "collapsed"), [(1, 1.0), (256, 0.0)])
 def test_whether_samples_are_alike_decides_before_their_distance(judges, monkeypatch, brightest, collapsed):
     random = np.random.default_rng(0)
-    drawn = lambda *_, n, **__: random.integers(brightest, size=(n, 16, 16, 3)).astype(np.uint8)  # noqa: E731
-    monkeypatch.setattr("gan.sampling.generate", drawn)
+    monkeypatch.setattr(
+        "gan.sampling.generate",
+        lambda *_, n, **__: random.integers(brightest, size=(n, 16, 16, 3)).astype(np.uint8),
+    )
     chooser, _ = judges(DCGAN)
     assert chooser.order == "collapsed,kd_cnn"
     assert chooser(None)["collapsed"] == collapsed
