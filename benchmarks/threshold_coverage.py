@@ -30,8 +30,9 @@ from scipy.special import expit, logit, ndtr
 from scipy.stats import binomtest
 
 from benchmarks.record import RESULTS, Target, write_result
+from noise.crossing import crossings
 from noise.resampling import Resampled, resample
-from noise.thresholds import crossings, find_threshold
+from noise.thresholds import find_threshold
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -99,7 +100,7 @@ def observer(shape: str, centre: float, width: float) -> Observer:
         return Observer(
             lambda z: np.maximum(root + scale * z, 0.0) ** 2, lambda x: float(ndtr((root - np.sqrt(x)) / scale))
         )
-    power = brentq(lambda k: _weibull(0.1, centre, k) - _weibull(0.9, centre, k) - width, 0.3, 90.0)
+    power = brentq(lambda k: _weibull(0.1, centre, k) - _weibull(0.9, centre, k) - width, 0.3, 900.0)
     return Observer(
         lambda z: _weibull(ndtr(-z), centre, power), lambda x: float(np.exp(-np.log(2) * (x / centre) ** power))
     )

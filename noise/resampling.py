@@ -3,11 +3,15 @@
 The images are the same at every level and their noise fields are only scaled, so a curve's points are paired.
 Resampling keeps that pairing: its unit is an image with all its levels and repeats, or a whole group of images
 (a track) where groups are known.
+
+Images are drawn with replacement, and so are many groups of one size. Of few groups, or groups of unequal size, that
+would claim too much: a group that holds a third of the images shows its law only once. Their curves are drawn from the
+law that all groups show together (`_law`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,8 +25,13 @@ if TYPE_CHECKING:
     Labels = Sequence[object] | NDArray[np.generic]
 
 REPLICATES = 2000
+MANY_GROUPS = 100
+"""Groups of one size from which on a bootstrap of them is as sure as one of images."""
+FEWEST_GROUPS = 12
+"""Effective groups below which no interval is honest: simulated coverage falls under 93%."""
 _CHUNK = 250
 _MULTINOMIAL_COST = 16  # times the cost of drawing one group
+_CORRELATIONS = np.linspace(0.0, 1.0, 101)
 
 
 @dataclass(frozen=True)
@@ -32,11 +41,14 @@ class Resampled:
     Attributes:
         levels: (L,) from `low` up.
         accuracy: (L,) of the sample.
-        replicates: (B, L) accuracies of the resampled groups; B = 0 where there is only one group.
+        replicates: (B, L) accuracies of other samples of images or groups; B = 0 where there is only one.
         counts: (K, L) correct answers of each distinct group outcome.
         answers: (K,) answers asked of a group of that outcome.
         copies: (K,) groups that share the outcome.
         unit: "images" or "groups": what was resampled.
+        redrawn: whether they were drawn with replacement; else curves were drawn from the groups' common law.
+        worth: (L,) independent answers that would make an accuracy as certain; 0 where there is only one group.
+        effective: groups of equal size that would tell as much of the law, at most as many as there are.
     """
 
     levels: Floats
@@ -46,11 +58,25 @@ class Resampled:
     answers: Floats
     copies: NDArray[np.int64]
     unit: str
+    redrawn: bool
+    worth: Floats
+    effective: float
 
     @property
     def groups(self) -> int:
         """How many groups (images, where groups are unknown) were resampled."""
         return int(self.copies.sum())
+
+    def at(self, columns: NDArray[np.int64]) -> Resampled:
+        """The same sample at some of its levels."""
+        return replace(
+            self,
+            levels=self.levels[columns],
+            accuracy=self.accuracy[columns],
+            replicates=self.replicates[:, columns],
+            counts=self.counts[:, columns],
+            worth=self.worth[columns],
+        )
 
 
 def resample(
@@ -61,23 +87,96 @@ def resample(
     seed: int = 0,
     replicates: int = REPLICATES,
 ) -> Resampled:
-    """Draw whole groups with replacement and take the curve of each draw.
+    """Take the curve of a sample, and of as many other samples as asked.
 
-    Groups with equal outcomes are interchangeable, so a draw is a multinomial over the distinct outcomes: equal in
-    law to drawing groups, independent of their order and names, and fast where thousands of images share few outcomes.
+    Groups with equal outcomes are interchangeable, so a draw is one of weights of the distinct outcomes: equal in law
+    to drawing groups, independent of their order and names, and fast where thousands of images share few outcomes.
     """
     levels_, correct_ = _checked(levels, correct)
     counts, answers, copies = _outcomes(correct_, groups)
-    total = int(copies.sum())
-    accuracy = (copies @ counts) / (copies @ answers)
+    law = _law(counts, answers, copies)
     random = np.random.default_rng(seed)
-    drawn = replicates if total > 1 else 0
+    alike = copies.sum() >= MANY_GROUPS and answers.min() == answers.max()
+    redrawn = groups is None or bool(alike)
+    enough = copies.sum() > 1 if redrawn else law.effective >= FEWEST_GROUPS
+    drawn = replicates if enough else 0
     curves = np.empty((drawn, len(levels_)))
     for start in range(0, drawn, _CHUNK):
         rows = slice(start, min(start + _CHUNK, drawn))
-        weights = _draw_groups(random, copies, rows.stop - start)
-        curves[rows] = (weights @ counts) / (weights @ answers)[:, None]
-    return Resampled(levels_, accuracy, curves, counts, answers, copies, "images" if groups is None else "groups")
+        if redrawn:
+            weights = _redraw(random, copies, rows.stop - start)
+            curves[rows] = (weights @ counts) / (weights @ answers)[:, None]
+        else:
+            curves[rows] = law.draw(random, rows.stop - start)
+    unit = "images" if groups is None else "groups"
+    return Resampled(levels_, law.accuracy, curves, counts, answers, copies, unit, redrawn, law.worth, law.effective)
+
+
+@dataclass(frozen=True)
+class _Law:
+    """What groups tell together of the law of a curve, on the scale of arcsin(sqrt(accuracy)).
+
+    On that scale the standard error hardly depends on the accuracy itself (Fisher's transformation): it must not be
+    small because a sample happens to have few failures.
+
+    Attributes:
+        accuracy: (L,) of the sample.
+        roots: (K, L) matrix whose product with itself is the covariance.
+        worth: (L,) independent answers that would give the variances.
+        effective: groups of equal size that would tell as much.
+    """
+
+    accuracy: Floats
+    roots: Floats
+    worth: Floats
+    effective: float
+
+    def draw(self, random: np.random.Generator, draws: int) -> Floats:
+        """Curves (draws, L) of other samples: a Student's t process."""
+        degrees = self.effective - 1
+        normal = random.normal(size=(draws, len(self.roots)))
+        student = (normal @ self.roots) * np.sqrt(degrees / random.chisquare(degrees, size=(draws, 1)))
+        return np.asarray(np.sin(np.clip(np.arcsin(np.sqrt(self.accuracy)) + student, 0, np.pi / 2)) ** 2)
+
+
+def _law(counts: Floats, answers: Floats, copies: NDArray[np.int64]) -> _Law:
+    """Fit the law of groups.
+
+    The right answers of a group of m have the variance p (1 - p) m (1 + (m - 1) rho) (Kish 1965), with one rho that
+    makes all residuals likeliest. Divided by its root each group's residual tells as much as any other's, so that a
+    large group counts by its size and not by its own luck. The variance has the degrees of freedom of Satterthwaite
+    (1946) for the information that the groups hold on rho; of equal groups that is their number.
+    """
+    groups, total = int(copies.sum()), float(copies @ answers)
+    accuracy = (copies @ counts) / total
+    if groups < 2:
+        return _Law(accuracy, np.zeros_like(counts), np.zeros_like(accuracy), float(groups))
+    residuals = counts - answers[:, None] * accuracy
+    rho = _correlation(residuals, accuracy, answers, copies)
+    spread = answers * (1 + (answers - 1) * rho)
+    alike = residuals / np.sqrt(spread)[:, None]
+    alike -= copies @ alike / groups
+    shown = (copies @ alike**2) / (groups - 1)
+    inside = (accuracy * total + 0.5) / (total + 1)  # shares of 0 and 1 have a variance too
+    binomial = inside * (1 - inside)
+    variance = np.maximum(binomial, shown)
+    worth = total**2 / (copies @ spread) * binomial / variance
+    stretch = np.sqrt(variance / np.where(shown > 0, shown, 1.0) / (groups - 1) / binomial)
+    roots = np.sqrt(copies)[:, None] * alike * stretch * np.sqrt(copies @ spread) / total / 2
+    pairs = copies @ (answers * (answers - 1))
+    information = copies @ np.square((answers - 1) / (1 + (answers - 1) * rho))
+    effective = (copies @ spread) ** 2 * information / pairs**2 if pairs else np.inf
+    return _Law(accuracy, np.asarray(roots), np.asarray(worth), float(min(effective, groups)))
+
+
+def _correlation(residuals: Floats, accuracy: Floats, answers: Floats, copies: NDArray[np.int64]) -> float:
+    """The correlation of answers within groups that makes the residuals (K, L) likeliest, one for all levels."""
+    squares, binomial = np.mean(residuals**2, axis=1), np.mean(accuracy * (1 - accuracy))
+    if not binomial:
+        return 0.0
+    variances = binomial * answers * (1 + (answers - 1) * _CORRELATIONS[:, None])
+    misfit = (np.log(variances) + squares / variances) @ copies
+    return float(_CORRELATIONS[int(np.argmin(misfit))])
 
 
 def _outcomes(correct: NDArray[np.bool_], groups: Labels | None) -> tuple[Floats, Floats, NDArray[np.int64]]:
@@ -108,8 +207,8 @@ def _row_keys(table: NDArray[np.int64]) -> NDArray[np.int64]:
     return keys
 
 
-def _draw_groups(random: np.random.Generator, copies: NDArray[np.int64], draws: int) -> Floats:
-    """How often each distinct outcome is drawn, (draws, K), when all groups are drawn with replacement."""
+def _redraw(random: np.random.Generator, copies: NDArray[np.int64], draws: int) -> Floats:
+    """How often each distinct outcome is drawn, (draws, K), when all are drawn with replacement."""
     total, kinds = int(copies.sum()), len(copies)
     if kinds * _MULTINOMIAL_COST < total:
         return random.multinomial(total, copies / total, size=draws).astype(np.float64)

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.interpolate import CubicSpline
-from scipy.special import ndtr, ndtri, stdtrit
 
-from noise.resampling import resample
+from noise.crossing import TINY, crossings, interpolation_doubt, monotone_curve
+from noise.intervals import (
+    accuracy_interval,
+    expanded_tail,
+    order_statistic,
+    sampling_interval,
+    spread,
+    up_to_first_fall,
+)
+from noise.resampling import FEWEST_GROUPS, resample
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from numpy.typing import ArrayLike, NDArray
 
     from noise.resampling import Labels, Resampled
@@ -20,10 +28,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 _POINT = "isotonic regression, monotone cubic spline"
-_NEWTON_STEPS = 14
-_TINY = 1e-12
-_LEAST_TAIL = 1e-9  # two groups would ask for a tail whose normal quantile is infinite
-_PROBIT_MARGIN = 0.01  # keeps shares of 0 and 1 finite
+_HALVINGS = 40
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,28 @@ class Threshold:
     method: str
     sampling_error: float = np.nan
     interpolation_error: float = np.nan
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How much more of a noise one network stands than another.
+
+    Attributes:
+        ratio: threshold of a over that of b; infinity or 0 where only one is reached, NaN where neither can be told.
+        low: lower end of the interval.
+        high: upper end of the interval.
+        censored: "" | "above" (a's is not reached, or b's is below the first level: the ratio is at least `low`) |
+            "below" (the other way round) | "both" (neither can be told).
+        p: of the hypothesis that the thresholds are equal: the interval of confidence 1 - p just holds 1.
+        method: how the interval was found, in words.
+    """
+
+    ratio: float
+    low: float
+    high: float
+    censored: str
+    p: float
+    method: str
 
 
 @dataclass(frozen=True)
@@ -101,6 +128,46 @@ def estimate_threshold(
     )
 
 
+def compare_thresholds(
+    levels: ArrayLike,
+    correct_a: ArrayLike,
+    correct_b: ArrayLike,
+    *,
+    share: float,
+    groups: Labels | None = None,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> Comparison:
+    """Compare the thresholds of two networks on the same images under the same noise fields.
+
+    Both curves are taken of the same draws of images, so that what both networks find hard cancels.
+
+    Args:
+        levels: (L,) increasing noise levels; the first is the clean image.
+        correct_a: (N, L) or (N, R, L) bool, the answers of one network.
+        correct_b: of the same shape, the answers of the other to the same images.
+        share: of each network's own clean accuracy, between 0 and 1.
+        groups: (N,) labels of images that belong together (tracks).
+        confidence: of the interval.
+        seed: of the bootstrap.
+
+    Returns:
+        The ratio of the thresholds, a's over b's, each counted from the clean level.
+
+    Raises:
+        ValueError: on wrong shapes or levels, or if a network has no right clean answer.
+    """
+    answers = [np.asarray(correct) for correct in (correct_a, correct_b)]
+    if answers[0].shape != answers[1].shape:
+        raise ValueError(f"correct_b: shape {answers[1].shape}, correct_a: {answers[0].shape}; give the same images")
+    resample(levels, answers[0], groups=groups, replicates=0)  # checks all that is not the pair's
+    both = np.concatenate(answers, axis=-1)
+    joint = resample(np.arange(both.shape[-1]), both, groups=groups, seed=seed)
+    halves = np.arange(both.shape[-1]).reshape(2, -1)
+    pair = [_half(joint, np.asarray(levels, dtype=np.float64), half) for half in halves]
+    return _compare(pair, share, confidence)
+
+
 def estimate_curve(
     levels: ArrayLike,
     correct: ArrayLike,
@@ -115,168 +182,150 @@ def estimate_curve(
 
 def find_curve(sample: Resampled, *, confidence: float = 0.95) -> Curve:
     """The curve of a resampled data set: see `estimate_curve`."""
-    tail = _expanded_tail(confidence, sample.groups)
-    if len(sample.replicates):
-        low, high = np.quantile(sample.replicates, [tail, 1 - tail], axis=0)
-    else:
-        low, high = np.zeros_like(sample.accuracy), np.ones_like(sample.accuracy)
+    low, high = accuracy_interval(sample, confidence)
     return Curve(sample.accuracy, low, high, monotone_curve(sample.accuracy))
 
 
-def find_threshold(sample: Resampled, *, share: float, confidence: float = 0.95, chance: float = 0.0) -> Threshold:
-    """The threshold of a resampled data set: see `estimate_threshold`."""
+def find_threshold(
+    sample: Resampled, *, share: float, confidence: float = 0.95, chance: float = 0.0, step: float = 0.0
+) -> Threshold:
+    """The threshold of a resampled data set: see `estimate_threshold`.
+
+    Args:
+        sample: the curve.
+        share: of clean accuracy.
+        confidence: of the interval.
+        chance: accuracy of a constant answer.
+        step: of a noise that changes the image only at (k - 1/2) `step` for whole k, as black rows do; the threshold
+            and its interval then end at such levels. 0: at every level.
+
+    Raises:
+        ValueError: if `share` x clean accuracy is not above `chance`.
+    """
     _check_target(share, confidence, float(sample.accuracy[0]), chance)
-    value = float(crossings(sample.levels, sample.accuracy[None], share)[0])
-    if not len(sample.replicates):
-        return _censor(sample.levels, value, -np.inf, np.inf, f"{_POINT}; no interval from one group")
-    drawn = np.sort(crossings(sample.levels, sample.replicates, share))
-    lower, upper = _bca_tails(sample, drawn, value, share, _expanded_tail(confidence, sample.groups))
-    low, high = _order_statistic(drawn, lower), _order_statistic(drawn, upper)
-    method = f"{_POINT}; BCa interval, {len(drawn)} bootstrap draws of {sample.groups} {sample.unit}"
-    if np.isinf(value):
-        return _censor(sample.levels, value, low, high, method)
-    doubt = _interpolation_doubt(sample, value, share)
-    low, high = value - float(np.hypot(value - low, doubt)), value + float(np.hypot(high - value, doubt))
-    found = _censor(sample.levels, value, low, high, method)
-    return found if found.censored else replace(found, sampling_error=_spread(drawn), interpolation_error=doubt)
-
-
-def _spread(drawn: Floats) -> float:
-    """Standard deviation of sorted draws from their middle 68%, or its lower half where draws are never reached."""
-    low, middle, high = (_order_statistic(drawn, share) for share in ndtr([-1.0, 0.0, 1.0]))
-    return (high - low) / 2 if np.isfinite(high) else middle - low
-
-
-def _bca_tails(sample: Resampled, drawn: Floats, value: float, share: float, tail: float) -> tuple[float, float]:
-    """Which quantiles of the draws end the interval: bias-corrected and accelerated (Efron 1987).
-
-    The acceleration is the skewness of the groups' influence on the threshold, which is their influence on
-    accuracy at the threshold less `share` x clean accuracy, up to a factor.
-    """
-    if np.isinf(value):
-        return tail, 1 - tail
-    cell = max(int(np.searchsorted(sample.levels, value)) - 1, 0)
-    part = (value - sample.levels[cell]) / (sample.levels[cell + 1] - sample.levels[cell])
-    weights = np.zeros(len(sample.levels))
-    weights[[cell, cell + 1]] = 1 - part, part
-    weights[0] -= share
-    influence = sample.counts @ weights
-    influence -= sample.answers * (sample.copies @ influence) / (sample.copies @ sample.answers)
-    spread = float(sample.copies @ influence**2)
-    skew = float(sample.copies @ influence**3) / (6 * spread**1.5) if spread > 0 else 0.0
-    under = (np.sum(drawn < value) + np.sum(drawn == value) / 2) / len(drawn)
-    bias = ndtri(np.clip(under, 1 / len(drawn), 1 - 1 / len(drawn)))
-    normal = bias + ndtri([tail, 1 - tail])
-    lower, upper = ndtr(bias + normal / np.maximum(1 - skew * normal, 1e-3))
-    return float(lower), float(upper)
-
-
-def _interpolation_doubt(sample: Resampled, value: float, share: float) -> float:
-    """How far the threshold moves if the curve is interpolated on a probit scale instead.
-
-    Nothing is known between levels but that the curve falls. Where it falls within two or three levels this exceeds
-    the sampling error of some thousand images; it is added to the interval in quadrature, and vanishes on finer grids.
-    """
-    clean = float(sample.accuracy[0])
-    curve = _probit(np.minimum(monotone_curve(sample.accuracy) / clean, 1.0))[None]
-    other = _cross(sample.levels, curve, _probit(np.array([share])), _limited_slopes(sample.levels, curve))[0]
-    return float(abs(other - value))
-
-
-def _probit(part: Floats) -> Floats:
-    return np.asarray(ndtri((part + _PROBIT_MARGIN) / (1 + 2 * _PROBIT_MARGIN)))
-
-
-def monotone_curve(accuracy: Floats) -> Floats:
-    """The nearest curves (..., L) in least squares that never rise (isotonic regression)."""
-    curves = np.array(accuracy, dtype=np.float64).reshape(-1, accuracy.shape[-1])
-    rising = np.any(np.diff(curves, axis=1) > 0, axis=1)
-    curves[rising] = _min_max(curves[rising])
-    return curves.reshape(accuracy.shape)
-
-
-def _min_max(curves: Floats) -> Floats:
-    """Isotonic regression of (B, L) by its min-max formula: the least over starts of the largest mean over stops."""
-    length = curves.shape[1]
-    sums = np.concatenate([np.zeros((len(curves), 1)), np.cumsum(curves, axis=1)], axis=1)
-    start, stop = np.arange(length)[:, None], np.arange(length)[None, :]
-    means = (sums[:, None, 1:] - sums[:, :-1, None]) / np.maximum(stop - start + 1, 1)
-    means = np.where(start <= stop, means, -np.inf)
-    largest = np.maximum.accumulate(means[..., ::-1], axis=-1)[..., ::-1]
-    return np.asarray(np.where(start <= stop, largest, np.inf).min(axis=1))
-
-
-def crossings(levels: Floats, accuracy: Floats, share: float) -> Floats:
-    """Where each of the curves (B, L), made monotone, falls to `share` of its first point: (B,), infinite if nowhere.
-
-    Between levels the curve is a cubic spline whose slopes are limited so that it never rises (Fritsch and Carlson
-    1980, Hyman 1983). A straight line would put the threshold of a curved descent a large part of its standard error
-    too low at a few thousand images.
-    """
-    curves = monotone_curve(accuracy)
-    return _cross(levels, curves, share * accuracy[:, 0], _limited_slopes(levels, curves))
-
-
-def _cross(levels: Floats, curves: Floats, target: Floats, slopes: Floats) -> Floats:
-    """Where falling curves (B, L) with slopes (B, L) at the levels reach targets (B,), infinite if nowhere."""
-    below = curves <= target[:, None] + _TINY
-    cell = np.maximum(below.argmax(axis=1), 1) - 1
-    rows = np.arange(len(curves))
-    width = levels[cell + 1] - levels[cell]
-    part = _descend(
-        curves[rows, cell] - target,
-        np.minimum(curves[rows, cell + 1] - target, 0.0),
-        slopes[rows, cell] * width,
-        slopes[rows, cell + 1] * width,
+    found = _find(_on_steps(sample, step) if step else sample, share, confidence)
+    if not step or found.censored or np.isneginf(found.low):
+        return found
+    value, low, high = (
+        float((np.ceil(end / step - TINY) - 0.5) * step) for end in (found.value, found.low, found.high)
     )
-    reached = np.minimum(levels[cell] + part * width, levels[cell + 1])
-    return np.asarray(np.where(below.any(axis=1), reached, np.inf))
+    return replace(found, value=value, low=low, high=high, method=f"{found.method}; steps of {step:.3g}")
 
 
-def _limited_slopes(levels: Floats, curves: Floats) -> Floats:
-    """Slopes of the cubic spline through each curve at the levels, cut to what keeps the curve from rising."""
-    slopes = curves @ _spline_slopes(tuple(levels.tolist()))
-    secants = np.diff(curves, axis=1) / np.diff(levels)
-    gentlest = np.maximum(
-        np.concatenate([secants[:, :1], secants], axis=1), np.concatenate([secants, secants[:, -1:]], axis=1)
+def _on_steps(sample: Resampled, step: float) -> Resampled:
+    """The sample at the levels that its images really have; of levels that make the same images the last stays."""
+    levels = np.round(sample.levels / step) * step
+    kept = np.append(np.diff(levels) > 0, True)
+    return replace(sample.at(np.flatnonzero(kept)), levels=levels[kept])
+
+
+def _find(sample: Resampled, share: float, confidence: float) -> Threshold:
+    first, again = up_to_first_fall(sample, share, confidence)
+    levels = first.levels
+    value = float(crossings(levels, first.accuracy[None], share)[0])
+    if not len(first.replicates):
+        return replace(_censor(levels, value, value, value, _no_interval(sample)), low=-np.inf, high=np.inf)
+    drawn = np.sort(crossings(levels, first.replicates, share))
+    low, high = sampling_interval(first, drawn, value, share, confidence)
+    way = "BCa interval, {} bootstrap draws of {} {}" if sample.redrawn else "Student's t, {} draws of the law of {} {}"
+    method = f"{_POINT}; {way.format(len(drawn), sample.groups, sample.unit)}{again}"
+    if np.isinf(value):
+        return _censor(levels, value, low, high, method)
+    early, late = interpolation_doubt(levels, first.accuracy, share)
+    low, high = value - float(np.hypot(value - low, early)), value + float(np.hypot(high - value, late))
+    found = _censor(levels, value, low, high, method)
+    if found.censored:
+        return found
+    return replace(found, sampling_error=spread(drawn), interpolation_error=max(early, late))
+
+
+def _no_interval(sample: Resampled) -> str:
+    return (
+        f"{_POINT}; no honest interval: {sample.groups} {sample.unit} of these sizes tell as little as "
+        f"{sample.effective:.1f} of one size, and it takes {FEWEST_GROUPS}"
     )
-    return np.clip(slopes, 3 * gentlest, 0.0)
 
 
-@lru_cache(maxsize=64)
-def _spline_slopes(levels: tuple[float, ...]) -> Floats:
-    """The matrix (L, L) that takes a curve to the slopes of its cubic spline."""
-    return np.asarray(CubicSpline(levels, np.eye(len(levels)))(levels, 1).T)
+def _half(joint: Resampled, levels: Floats, columns: NDArray[np.int64]) -> Resampled:
+    """One network's curve of a sample in which the levels of two stand side by side."""
+    return replace(joint.at(columns), levels=levels)
 
 
-def _descend(left: Floats, right: Floats, left_slope: Floats, right_slope: Floats) -> Floats:
-    """The zeros in [0, 1] of falling cubics given by their values and slopes at both ends.
+def _compare(pair: Sequence[Resampled], share: float, confidence: float) -> Comparison:
+    for sample in pair:
+        _check_target(share, confidence, float(sample.accuracy[0]), 0.0)
+    a, b = (_reached(up_to_first_fall(sample, share, confidence)[0], share) for sample in pair)
+    ratio, censored = _ratio(a, b)
+    if not len(pair[0].replicates):
+        return Comparison(ratio, 0.0, np.inf, censored, 1.0, _no_interval(pair[0]))
+    with np.errstate(divide="ignore"):
+        least = np.sort(np.log(a.least) - np.log(b.most))
+        most = np.sort(np.log(a.most) - np.log(b.least))
 
-    Newton's method, halving the bracket where a step would leave it.
+    def ends(trust: float) -> tuple[float, float]:
+        tail = expanded_tail(pair[0], trust)
+        low, high = order_statistic(least, tail), order_statistic(most, 1 - tail)
+        if censored:
+            return low, high
+        middle = float(np.log(ratio))
+        under, over = np.hypot(a.before, b.after), np.hypot(a.after, b.before)
+        return middle - float(np.hypot(middle - low, under)), middle + float(np.hypot(high - middle, over))
+
+    low, high = (float(np.exp(end)) for end in ends(confidence))
+    method = f"{_POINT}; percentiles of {len(least)} joint draws of {pair[0].groups} {pair[0].unit}"
+    return Comparison(ratio, low, high, censored, _p_value(ends), method)
+
+
+@dataclass(frozen=True)
+class _Reached:
+    """Where a network's threshold lies, and does in each draw, counted from the clean level.
+
+    Attributes:
+        value: of the sample; 0 where it lies below the first level, infinity where it is not reached.
+        least: (B,) the least that it can be in each draw: the last level where it is not reached, 0 below the first.
+        most: (B,) the most.
+        before: doubt of interpolation before the value, as a difference of logarithms.
+        after: doubt after the value.
     """
-    low, high = np.zeros_like(left), np.ones_like(left)
-    cubic = 2 * (left - right) + left_slope + right_slope
-    square = 3 * (right - left) - 2 * left_slope - right_slope
-    part = left / np.maximum(left - right, _TINY)
-    for _ in range(_NEWTON_STEPS):
-        value = left + part * (left_slope + part * (square + part * cubic))
-        low, high = np.where(value > 0, part, low), np.where(value > 0, high, part)
-        step = part - value / np.minimum(left_slope + part * (2 * square + 3 * part * cubic), -_TINY)
-        part = np.where((low <= step) & (step <= high), step, (low + high) / 2)
-    return np.where(right == 0, 1.0, part)  # a flat end is a double zero, to which Newton's steps only creep
+
+    value: float
+    least: Floats
+    most: Floats
+    before: float
+    after: float
 
 
-def _order_statistic(drawn: Floats, probability: float) -> float:
-    """A quantile without interpolation, which infinities among the draws would spoil."""
-    return float(drawn[min(int(probability * len(drawn)), len(drawn) - 1)])
+def _reached(sample: Resampled, share: float) -> _Reached:
+    levels = sample.levels - sample.levels[0]
+    first, last = levels[1], levels[-1]
+    value = float(crossings(levels, sample.accuracy[None], share)[0])
+    drawn = crossings(levels, sample.replicates, share)
+    least = np.where(drawn <= first, 0.0, np.minimum(drawn, last))
+    most = np.where(drawn <= first, first, drawn)
+    if not first < value < np.inf:
+        return _Reached(0.0 if value <= first else value, least, most, 0.0, 0.0)
+    early, late = interpolation_doubt(levels, sample.accuracy, share)
+    return _Reached(value, least, most, -float(np.log1p(-early / value)), float(np.log1p(late / value)))
 
 
-def _expanded_tail(confidence: float, groups: int) -> float:
-    """The tail of a percentile interval, widened for few groups as Student's t is (Hesterberg 2015, section 5.3)."""
-    if groups < 2:
-        return (1 - confidence) / 2
-    quantile = stdtrit(groups - 1, (1 + confidence) / 2) * np.sqrt(groups / (groups - 1))
-    return max(float(ndtr(-quantile)), _LEAST_TAIL)
+def _ratio(a: _Reached, b: _Reached) -> tuple[float, str]:
+    """The ratio of two thresholds, and which way it is open."""
+    told = [0 < one.value < np.inf for one in (a, b)]
+    if all(told):
+        return a.value / b.value, ""
+    if not any(told) and a.value == b.value:
+        return np.nan, "both"
+    return (np.inf, "above") if a.value > b.value else (0.0, "below")
+
+
+def _p_value(ends: Callable[[float], tuple[float, float]]) -> float:
+    """One less the largest confidence whose interval excludes a ratio of 1, by bisection."""
+    within, beyond = 1.0, 0.0  # confidences
+    for _ in range(_HALVINGS):
+        trust = (within + beyond) / 2
+        low, high = ends(trust)
+        within, beyond = (trust, beyond) if low <= 0 <= high else (within, trust)
+    return 1 - beyond
 
 
 def _censor(levels: Floats, value: float, low: float, high: float, method: str) -> Threshold:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
-from noise.thresholds import monotone_curve
+from noise.crossing import monotone_curve
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

@@ -309,8 +309,8 @@ def noise_thresholds(model: keras.Model, validation: Signs, *, seed: int) -> dic
     clean accuracy. 0 where a half of clean accuracy is no more than a constant answer scores.
     """
     from models.fit import predict_logits
+    from noise.crossing import crossings
     from noise.registry import disturb
-    from noise.thresholds import crossings
     from pipelines.noise_grid import read_preset
     from pipelines.signs import stratified
 

@@ -7,10 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from psignifit import psignifit
 from scipy.special import ndtr
-from sklearn.isotonic import IsotonicRegression
 
 from noise.resampling import resample
-from noise.thresholds import crossings, estimate_curve, estimate_threshold, monotone_curve
+from noise.thresholds import compare_thresholds, estimate_curve, estimate_threshold, find_threshold
 
 LEVELS = np.linspace(0.0, 1.0, 11)
 
@@ -24,56 +23,8 @@ def _images(count: int, seed: int = 0, centre: float = 0.5, spread: float = 0.15
     return _observer(np.random.default_rng(seed).normal(centre, spread, count))
 
 
-def _curve(accuracy: list[float]) -> np.ndarray:
-    return np.array([accuracy])
-
-
 def _numbers(found) -> tuple[float, float, float, str]:
     return found.value, found.low, found.high, found.censored
-
-
-class TestCrossing:
-    def test_a_straight_fall_is_crossed_exactly(self):
-        levels = np.array([0.0, 0.3, 0.5, 1.0])
-        straight = (1.0 - levels)[None]
-        for share in (0.9, 0.5, 0.123):
-            assert crossings(levels, straight, share) == pytest.approx([1 - share], abs=1e-9)
-
-    def test_a_cubic_fall_is_crossed_exactly(self):
-        cubic = 1 - 0.4 * LEVELS - 0.5 * LEVELS**3
-        assert crossings(LEVELS, cubic[None], 1 - 0.2 - 0.0625) == pytest.approx([0.5], abs=1e-9)
-        assert crossings(LEVELS, cubic[None], 1 - 0.4 * 0.33 - 0.5 * 0.33**3) == pytest.approx([0.33], abs=1e-9)
-
-    def test_a_step_is_crossed_in_its_cell(self):
-        step = _curve([1, 1, 1, 0, 0])
-        assert crossings(np.arange(5.0), step, 0.5) == pytest.approx([2.5])
-
-    def test_a_target_met_at_a_level_is_met_there(self):
-        assert crossings(np.arange(4.0), _curve([1, 1, 0.5, 0.5]), 0.5) == pytest.approx([2.0], abs=0)
-
-    def test_a_curve_that_stays_above_is_never_crossed(self):
-        assert crossings(np.arange(3.0), _curve([1, 0.9, 0.6]), 0.5).tolist() == [np.inf]
-
-    def test_a_dip_that_recovers_is_smoothed_away(self):
-        assert crossings(np.arange(5.0), _curve([1, 0.4, 1, 1, 0]), 0.5)[0] > 3
-
-    def test_a_resolved_sigmoid_is_crossed_far_better_than_by_straight_lines(self):
-        curve = ndtr((0.5 - LEVELS) / 0.15)
-        truth = 0.5 + 0.15 * 1.2816
-        share = float(0.1 / curve[0])
-        straight = np.interp(-share * curve[0], -curve, LEVELS)
-        error = abs(crossings(LEVELS, curve[None], share)[0] - truth)
-        assert error < 0.001
-        assert error < abs(straight - truth) / 5
-
-
-class TestMonotone:
-    @settings(deadline=None)
-    @given(arrays(np.float64, st.tuples(st.integers(1, 4), st.integers(2, 12)), elements=st.floats(0, 1)))
-    def test_equals_scikit_learn(self, curves):
-        levels = np.arange(curves.shape[1])
-        expected = [IsotonicRegression(increasing=False).fit_transform(levels, curve) for curve in curves]
-        assert monotone_curve(curves) == pytest.approx(np.array(expected), abs=1e-12)
 
 
 answers = st.integers(2, 40).flatmap(
@@ -90,7 +41,11 @@ class TestProperties:
         groups = np.arange(len(correct)) // 3 if tracks else None
         found = estimate_threshold(self.levels, correct, share=share, groups=groups)
         assert found.low <= found.value <= found.high
-        assert 0.0 <= found.low <= 1.0
+        if "no honest interval" in found.method:
+            assert tracks
+            assert (found.low, found.high) == (-np.inf, np.inf)
+        else:
+            assert 0.0 <= found.low <= 1.0
         assert found.censored == ("above" if np.isinf(found.value) else "below" if found.value == 0.1 else "")
         assert found.value >= 0.1
         assert found.value <= 1.0 or found.high == np.inf
@@ -190,16 +145,167 @@ class TestCensoring:
         found = estimate_threshold(LEVELS, _images(200, centre=0.05, spread=0.01), share=0.5)
         assert _numbers(found) == (0.1, 0.0, 0.1, "below")
 
-    def test_one_group_has_no_interval(self):
-        found = estimate_threshold(LEVELS, _images(30), share=0.5, groups=["only"] * 30)
-        assert (found.low, found.high) == (0.0, np.inf)
-        assert "one group" in found.method
+    @pytest.mark.parametrize("groups", [1, 2, 6, 10])
+    def test_few_groups_have_no_honest_interval(self, groups):
+        found = estimate_threshold(LEVELS, _images(60), share=0.5, groups=np.arange(60) * groups // 60)
+        assert (found.low, found.high) == (-np.inf, np.inf)
+        assert f"no honest interval: {groups} groups" in found.method
+        assert found.value == estimate_threshold(LEVELS, _images(60), share=0.5).value
 
-    def test_two_groups_have_the_widest_interval_of_their_draws(self):
-        correct = np.concatenate([_images(30, centre=0.3), _images(30, centre=0.7)])
-        found = estimate_threshold(LEVELS, correct, share=0.5, groups=np.arange(60) // 30)
-        alone = [estimate_threshold(LEVELS, half, share=0.5).value for half in (correct[:30], correct[30:])]
-        assert found.low <= alone[0] < found.value < alone[1] <= found.high
+    def test_a_group_of_a_third_among_single_images_has_none(self):
+        groups = np.where(np.arange(300) < 100, -1, np.arange(300))
+        found = estimate_threshold(LEVELS, _images(300), share=0.5, groups=groups)
+        assert (found.low, found.high) == (-np.inf, np.inf)
+
+
+class TestBetweenLevels:
+    """What nothing was measured of belongs into the interval."""
+
+    @pytest.mark.parametrize("share", [0.9, 0.5])
+    @pytest.mark.parametrize("centre", [0.51, 0.55, 0.59])
+    def test_a_sudden_fall_may_be_anywhere_in_its_cell(self, share, centre):
+        found = estimate_threshold(LEVELS, _images(6000, centre=centre, spread=0.002), share=share)
+        assert found.low <= centre - 0.003 * (share == 0.9) <= found.high
+        assert (found.low, found.high) == pytest.approx((0.5, 0.6), abs=0.02)
+
+    def test_a_gentle_fall_has_the_sampling_error_alone(self):
+        found = estimate_threshold(LEVELS, _images(6000), share=0.5)
+        assert found.high - found.low == pytest.approx(2 * 1.96 * 0.15 * np.sqrt(np.pi / 2 / 6000), rel=0.1)
+        assert found.interpolation_error < 0.25 * found.sampling_error
+
+    def test_more_levels_narrow_it(self):
+        tolerances = np.random.default_rng(0).normal(0.55, 0.01, 6000)
+        widths = []
+        for count in (11, 41, 161):
+            levels = np.linspace(0, 1, count)
+            found = estimate_threshold(levels, _observer(tolerances, levels), share=0.5)
+            assert found.low <= 0.55 <= found.high
+            widths.append(found.high - found.low)
+        assert widths == sorted(widths, reverse=True)
+        assert widths[-1] < 0.05 * widths[0]
+
+
+class TestFirstCrossing:
+    def test_a_true_rise_does_not_move_the_first_crossing(self):
+        correct = _images(2000, spread=0.1)
+        again = np.arange(2000) % 3 == 0  # a third of the images are right again beyond 0.8
+        rising = correct | (again[:, None] & (LEVELS >= 0.8))
+        first, falling = (estimate_threshold(LEVELS, one, share=0.9) for one in (rising, correct))
+        assert first.value == pytest.approx(falling.value, abs=0.001)
+        high = correct | (np.arange(2000)[:, None] % 5 > 0) & (LEVELS >= 0.7)  # even above the target
+        found = estimate_threshold(LEVELS, high, share=0.5)
+        assert found.value == pytest.approx(estimate_threshold(LEVELS, correct, share=0.5).value, abs=0.005)
+        assert "rises again" in found.method
+
+    def test_what_wavers_within_the_sampling_error_is_pooled(self):
+        wavering = _observer(np.full(40, 0.75))
+        wavering[: 40 - 19, 3] = False  # one image short of half, once
+        assert estimate_threshold(LEVELS, wavering, share=0.5).value > 0.6
+
+
+class TestSteps:
+    """A noise that changes an image only at some levels has its thresholds there."""
+
+    step = 1 / 32
+
+    @pytest.mark.parametrize("share", [0.9, 0.5])
+    def test_the_threshold_is_where_an_image_changes(self, share):
+        tolerances = np.random.default_rng(0).normal(0.5, 0.15, 3000)
+        rows = np.arange(33)
+        accuracy = (tolerances[:, None] > rows * self.step).mean(axis=0)
+        truth = (np.argmax(accuracy <= share * accuracy[0]) - 0.5) * self.step
+        made = np.floor(LEVELS / self.step + 0.5) * self.step
+        sample = resample(LEVELS, tolerances[:, None] > made)
+        found = find_threshold(sample, share=share, step=self.step)
+        assert found.value == pytest.approx(truth)
+        assert found.low <= truth <= found.high
+        assert "steps of 0.0312" in found.method
+
+    def test_levels_that_make_the_same_images_count_once(self):
+        levels = np.array([0.0, 0.1, 0.48, 0.485, 0.9])
+        sample = resample(levels, _images(200)[:, [0, 1, 5, 5, 9]])
+        once = resample(levels[[0, 1, 3, 4]], _images(200)[:, [0, 1, 5, 9]])
+        found, alone = (find_threshold(one, share=0.5, step=1 / 8) for one in (sample, once))
+        assert found == alone
+
+
+class TestComparison:
+    def test_a_network_equals_itself(self):
+        correct = _images(400)
+        found = compare_thresholds(LEVELS, correct, correct, share=0.5)
+        assert (found.ratio, found.censored) == (1.0, "")
+        assert (found.low, found.high) == pytest.approx((1.0, 1.0), abs=0.05)
+        assert found.p > 0.9
+
+    def test_twice_the_tolerance_is_twice_the_threshold(self):
+        tolerances = np.random.default_rng(0).normal(0.4, 0.08, 1000)
+        found = compare_thresholds(LEVELS, _observer(2 * tolerances), _observer(tolerances), share=0.5)
+        assert found.ratio == pytest.approx(2, abs=0.02)
+        assert 1.9 < found.low < 2 < found.high < 2.1
+        assert found.p < 0.001
+
+    def test_turned_round_it_is_the_inverse(self):
+        a, b = _images(300, centre=0.5), _images(300, centre=0.45)
+        there, back = compare_thresholds(LEVELS, a, b, share=0.5), compare_thresholds(LEVELS, b, a, share=0.5)
+        assert there.ratio == pytest.approx(1 / back.ratio)
+        assert (there.low, there.high) == pytest.approx((1 / back.high, 1 / back.low), rel=0.02)
+        assert there.p == pytest.approx(back.p, abs=0.02)
+
+    def test_pairing_removes_what_both_find_hard(self):
+        tolerances = np.random.default_rng(0).normal(0.5, 0.15, 500)
+        a, b = _observer(tolerances + 0.03), _observer(tolerances)
+        paired = compare_thresholds(LEVELS, a, b, share=0.5)
+        other = _observer(np.random.default_rng(1).permutation(tolerances))
+        mixed = compare_thresholds(LEVELS, a, other, share=0.5)
+        assert paired.high / paired.low < 1 + 0.6 * (mixed.high / mixed.low - 1)
+        assert paired.p < 0.001
+
+    @pytest.mark.parametrize(("confidence", "excluded"), [(0.5, True), (0.9999, False)])
+    def test_p_and_the_interval_agree(self, confidence, excluded):
+        a, b = _images(200, seed=1), _images(200, seed=2, centre=0.52)
+        found = compare_thresholds(LEVELS, a, b, share=0.5, confidence=confidence)
+        assert (not found.low <= 1 <= found.high) is excluded is (found.p < 1 - confidence)
+
+    def test_open_ends(self):
+        far, near, start = (_images(200, centre=centre, spread=0.02) for centre in (3.0, 0.5, 0.05))
+        above = compare_thresholds(LEVELS, far, near, share=0.5)
+        assert (above.ratio, above.high, above.censored) == (np.inf, np.inf, "above")
+        assert 1.6 < above.low <= 2.01  # the last level over the other's threshold, at the least
+        below = compare_thresholds(LEVELS, near, far, share=0.5)
+        assert (below.ratio, below.low, below.censored) == (0.0, 0.0, "below")
+        assert compare_thresholds(LEVELS, start, near, share=0.5).censored == "below"
+        for neither in (far, start):
+            both = compare_thresholds(LEVELS, neither, neither, share=0.5)
+            assert np.isnan(both.ratio)
+            assert (both.low, both.high, both.censored) == (0.0, np.inf, "both")
+            assert both.p == pytest.approx(1.0, abs=1e-6)
+
+    def test_few_groups_have_no_honest_interval(self):
+        found = compare_thresholds(LEVELS, _images(60), _images(60, 1), share=0.5, groups=np.arange(60) // 10)
+        assert (found.low, found.high, found.p) == (0.0, np.inf, 1.0)
+        assert "no honest interval" in found.method
+
+    def test_other_images_are_refused(self):
+        with pytest.raises(ValueError, match="same images"):
+            compare_thresholds(LEVELS, _images(60), _images(61), share=0.5)
+        with pytest.raises(ValueError, match="levels"):
+            compare_thresholds(LEVELS[::-1], _images(60), _images(60), share=0.5)
+
+    @pytest.mark.parametrize("share", [0.9, 0.5])
+    def test_equal_networks_are_seldom_called_apart(self, share):
+        called, covered = 0, 0
+        for number in range(150):
+            random = np.random.default_rng(number)
+            shared = random.normal(size=300)
+            a, b, better = (
+                _observer(centre + 0.15 * (0.8 * shared + 0.6 * random.normal(size=300))) for centre in (0.5, 0.5, 0.6)
+            )
+            called += compare_thresholds(LEVELS, a, b, share=share, seed=number).p < 0.05
+            truth = (0.6 - 0.19224 * (share == 0.9)) / (0.5 - 0.19224 * (share == 0.9))
+            found = compare_thresholds(LEVELS, better, a, share=share, seed=number)
+            covered += found.low <= truth <= found.high
+        assert called <= 13  # 150 draws of 5%: 13 or fewer in 98%
+        assert 135 <= covered <= 149
 
 
 class TestRefusals:
@@ -239,19 +345,6 @@ class TestRefusals:
 
 
 class TestStatistics:
-    def test_curve_interval_is_near_the_binomial_one(self):
-        curve = estimate_curve(LEVELS, _images(1000))
-        error = np.sqrt(curve.accuracy * (1 - curve.accuracy) / 1000)
-        assert curve.high - curve.low == pytest.approx(2 * 1.96 * error, rel=0.12, abs=0.002)
-
-    def test_draws_are_multinomial_whichever_way_they_are_drawn(self):
-        few = resample(LEVELS, _images(2000), seed=1)  # few outcomes among many images
-        many = resample(LEVELS, _images(2000), groups=np.arange(2000) // 2, seed=1)
-        for sample in (few, many):
-            assert sample.replicates.mean(axis=0) == pytest.approx(sample.accuracy, abs=0.002)
-            expected = np.sqrt(sample.accuracy * (1 - sample.accuracy) / 2000)
-            assert sample.replicates.std(axis=0) == pytest.approx(expected, rel=0.15, abs=1e-4)
-
     @pytest.mark.parametrize("share", [0.9, 0.5])
     def test_intervals_cover_the_truth(self, share):
         random = np.random.default_rng(8)
