@@ -36,7 +36,7 @@ def accuracy_interval(sample: Resampled, confidence: float) -> tuple[Floats, Flo
     return low, high
 
 
-def up_to_first_fall(sample: Resampled, share: float, confidence: float) -> tuple[Resampled, str]:
+def up_to_first_fall(sample: Resampled, share: float, confidence: float = 0.95) -> tuple[Resampled, str]:
     """The sample with a curve that never rises again once it lies significantly under the target.
 
     A threshold is where accuracy first falls so far. Isotonic regression alone would pool a true rise with the fall

@@ -140,6 +140,7 @@ def pixelate(images: Images, level: float, _: KeyedRandom) -> Images:
     source=IMAGENET_C,
     corruption="jpeg_compression",
     severities={1: 0.2, 2: 0.35, 3: 0.42, 4: 0.5, 5: 0.6},
+    step=lambda height, width: 0.01,  # noqa: ARG005
 )
 def jpeg(images: Images, level: float, _: KeyedRandom) -> Images:
     """Code as JPEG of quality 100 (1 - level), rounded, with the colours at half resolution (4:2:0), and decode.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from noise.crossing import TINY
 from noise.thresholds import find_threshold
 
 if TYPE_CHECKING:
@@ -35,33 +36,44 @@ def first_levels(levels: Sequence[float], count: int = FIRST_LEVELS) -> tuple[fl
     return (levels[0], *(above[place] for place in places))
 
 
-def next_levels(sample: Resampled, shares: Sequence[float], *, chance: float = 0.0) -> tuple[float, ...]:
+def next_levels(
+    sample: Resampled, shares: Sequence[float], *, chance: float = 0.0, step: float = 0.0
+) -> tuple[float, ...]:
     """Levels to add so that the thresholds at these shares of clean accuracy gain precision; none when they are done.
 
     Args:
         sample: the curve measured so far, resampled.
         shares: of clean accuracy, each between 0 and 1; one that is not above chance has no threshold and is passed.
         chance: accuracy of a constant answer.
+        step: between levels of the noise that make different images; 0: all do.
 
     Returns:
         New levels within the range measured so far, in rising order.
     """
+    made = sample.on_steps(step)
     wanted: set[float] = set()
     for share in shares:
-        if share * sample.accuracy[0] > chance and len(sample.replicates):
-            wanted |= set(_around(sample, share, chance))
+        if share * made.accuracy[0] > chance and len(made.replicates):
+            wanted |= set(_around(made, share, chance, step))
     return tuple(sorted(wanted))
 
 
-def _around(sample: Resampled, share: float, chance: float) -> list[float]:
+def _around(sample: Resampled, share: float, chance: float, step: float) -> list[float]:
     """The level at which the curve seems to cross, or some below the first where it has already crossed there."""
-    levels = sample.levels
     found = find_threshold(sample, share=share, chance=chance)
     if found.censored == "above":
         return []
+    start, first = sample.levels[:2]
     if found.censored == "below":
-        return [float(f"{levels[0] + part * (levels[1] - levels[0]):.4g}") for part in (0.25, 0.5)]
+        return _new(sample, [start + part * (first - start) for part in (0.25, 0.5)], step)
     if found.interpolation_error <= TOLERANCE * found.sampling_error:
         return []
-    level = float(f"{found.value:.4g}")
-    return [level] if np.abs(levels - level).min() > _CLOSEST * found.sampling_error else []
+    near = np.abs(sample.levels - found.value).min() <= _CLOSEST * found.sampling_error
+    return [] if near else _new(sample, [found.value], step)
+
+
+def _new(sample: Resampled, levels: Sequence[float], step: float) -> list[float]:
+    """Those of the levels that were not measured, in few digits, on steps where there are any."""
+    made = [round(level / step) * step if step else level for level in levels]
+    least = step / 2 or TINY
+    return [float(f"{level:.4g}") for level in made if np.abs(sample.levels - level).min() > least]

@@ -17,6 +17,8 @@ from noise.keyed import KeyedRandom
 
 Images = NDArray[np.float32]
 NoiseFunction = Callable[[Images, float, KeyedRandom], Images]
+Step = Callable[[int, int], float]
+"""Of the height and width of images in pixels: the step of a noise's levels."""
 
 PLUGINS = "sign_to_noise.noises"
 """Entry-point group: installed packages that name a module here have its noises in the catalogue."""
@@ -35,7 +37,8 @@ class Noise:
     """One kind of noise: what it is called, what its level means, and the function that makes it.
 
     `corruption` names the CIFAR-10-C corruption that this noise stands for, if there is one, and `severities` says
-    which levels are its severities 1 to 5 (Hendrycks and Dietterich 2019).
+    which levels are its severities 1 to 5 (Hendrycks and Dietterich 2019). `step` tells how far apart the levels are
+    that make different images: these change at (k - 1/2) steps only, for whole k; 0 where they change at every level.
     """
 
     name: str
@@ -47,6 +50,7 @@ class Noise:
     function: NoiseFunction
     corruption: str = ""
     severities: Mapping[int, float] = field(default_factory=dict)
+    step: Step = lambda height, width: 0.0  # noqa: ARG005
 
     @property
     def summary(self) -> str:
@@ -74,6 +78,7 @@ def noise(
     low: float = 0.0,
     corruption: str = "",
     severities: Mapping[int, float] | None = None,
+    step: Step | None = None,
 ) -> Callable[[NoiseFunction], NoiseFunction]:
     """Register a function `(images, level, random) -> images` under its own name.
 
@@ -88,6 +93,7 @@ def noise(
         low: the level that changes nothing; only 0 will do.
         corruption: the CIFAR-10-C corruption that this noise stands for.
         severities: the levels of that corruption's severities 1 to 5.
+        step: how far apart levels are that make different images, of their height and width; without one all do.
     """
 
     def register(function: NoiseFunction) -> NoiseFunction:
@@ -102,7 +108,8 @@ def noise(
             raise ValueError(
                 f"noise {name}: its range is {low:g} to {high:g}; let it start at 0, where nothing changes"
             )
-        kind = Noise(name, family, unit, low, high, source, function, corruption, dict(severities or {}))
+        stepped = {"step": step} if step else {}
+        kind = Noise(name, family, unit, low, high, source, function, corruption, dict(severities or {}), **stepped)
         for level in kind.severities.values():
             kind.check(level)
         _CATALOGUE[name] = kind

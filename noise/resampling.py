@@ -78,6 +78,17 @@ class Resampled:
             worth=self.worth[columns],
         )
 
+    def on_steps(self, step: float) -> Resampled:
+        """The same sample at the levels that its images really have, multiples of `step`; 0: as they are.
+
+        Of levels that make the same images the last stays.
+        """
+        if not step:
+            return self
+        levels = np.round(self.levels / step) * step
+        columns = np.flatnonzero(np.append(np.diff(levels) > 0, True))
+        return replace(self.at(columns), levels=levels[columns])
+
 
 def resample(
     levels: ArrayLike,

@@ -29,7 +29,17 @@ BINS = 1024
 """Of the histogram that finds an order statistic."""
 
 
-@noise(family="structured", unit=AREA, low=0.0, high=1.0, source=SEED_DOCUMENT)
+def a_pixel(height: int, width: int) -> float:
+    """The step of a noise that covers whole pixels."""
+    return 1 / (height * width)
+
+
+def a_shade(height: int, width: int) -> float:  # noqa: ARG001
+    """The step of a noise that adds the same to whole shades of 0 to 255."""
+    return 1 / 255
+
+
+@noise(family="structured", unit=AREA, low=0.0, high=1.0, source=SEED_DOCUMENT, step=a_pixel)
 def colour_patches(images: Images, level: float, random: KeyedRandom) -> Images:
     """Cover exactly `level` of the area with 8 rectangles of random place, form and colour that grow together."""
 
@@ -42,7 +52,7 @@ def colour_patches(images: Images, level: float, random: KeyedRandom) -> Images:
     return paint(images, smallest(when, level), owner, random.uniform((PATCHES, images.shape[3])))
 
 
-@noise(family="structured", unit=AREA, low=0.0, high=1.0, source=OCCLUSION)
+@noise(family="structured", unit=AREA, low=0.0, high=1.0, source=OCCLUSION, step=a_pixel)
 def occlusion(images: Images, level: float, random: KeyedRandom) -> Images:
     """Cover exactly `level` of the area with a mid-grey square at a random place."""
     square = np.ones((len(images), 1), np.float32)
@@ -50,7 +60,7 @@ def occlusion(images: Images, level: float, random: KeyedRandom) -> Images:
     return paint(images, smallest(when, level), owner, np.full((len(images), 1, images.shape[3]), GREY, np.float32))
 
 
-@noise(family="structured", unit=AREA, low=0.0, high=1.0, source=OCCLUSION)
+@noise(family="structured", unit=AREA, low=0.0, high=1.0, source=OCCLUSION, step=a_pixel)
 def occlusion_centre(images: Images, level: float, _: KeyedRandom) -> Images:
     """Cover exactly `level` of the area with a mid-grey square that grows from the centre, clockwise ring by ring."""
     height, width = images.shape[1:3]
@@ -59,7 +69,7 @@ def occlusion_centre(images: Images, level: float, _: KeyedRandom) -> Images:
     return covered
 
 
-@noise(family="structured", unit=AREA, low=0.0, high=1.0, source=OCCLUSION)
+@noise(family="structured", unit=AREA, low=0.0, high=1.0, source=OCCLUSION, step=a_pixel)
 def occlusion_border(images: Images, level: float, _: KeyedRandom) -> Images:
     """Cover exactly `level` of the area with a mid-grey frame that grows inwards, clockwise ring by ring."""
     height, width = images.shape[1:3]
@@ -68,7 +78,14 @@ def occlusion_border(images: Images, level: float, _: KeyedRandom) -> Images:
     return covered
 
 
-@noise(family="structured", unit="share of the rows", low=0.0, high=1.0, source=SEED_DOCUMENT)
+@noise(
+    family="structured",
+    unit="share of the rows",
+    low=0.0,
+    high=1.0,
+    source=SEED_DOCUMENT,
+    step=lambda height, width: 1 / height,  # noqa: ARG005
+)
 def black_rows(images: Images, level: float, random: KeyedRandom) -> Images:
     """Set `level` of the rows, chosen at random, to black."""
     rows = smallest(random.uniform(images.shape[1:2]), level)
@@ -77,7 +94,14 @@ def black_rows(images: Images, level: float, random: KeyedRandom) -> Images:
     return blackened
 
 
-@noise(family="structured", unit="share of the columns", low=0.0, high=1.0, source=SEED_DOCUMENT)
+@noise(
+    family="structured",
+    unit="share of the columns",
+    low=0.0,
+    high=1.0,
+    source=SEED_DOCUMENT,
+    step=lambda height, width: 1 / width,  # noqa: ARG005
+)
 def black_columns(images: Images, level: float, random: KeyedRandom) -> Images:
     """Set `level` of the columns, chosen at random, to black."""
     columns = smallest(random.uniform(images.shape[2:3]), level)
@@ -99,7 +123,7 @@ def grid(images: Images, level: float, random: KeyedRandom) -> Images:
     return images * (rows[:, :, None] * columns[:, None, :])[..., None]
 
 
-@noise(family="structured", unit=AMPLITUDE, low=0.0, high=1.0, source=SEED_DOCUMENT)
+@noise(family="structured", unit=AMPLITUDE, low=0.0, high=1.0, source=SEED_DOCUMENT, step=a_shade)
 def stripes(images: Images, level: float, random: KeyedRandom) -> Images:
     """Add and take away `level` in alternate bars, 4 periods along the side; upright or level, at a random phase."""
     rows, columns = _square_waves(images.shape, random)
@@ -107,14 +131,21 @@ def stripes(images: Images, level: float, random: KeyedRandom) -> Images:
     return images + (np.float32(level) * np.where(upright, columns[:, None, :], rows[:, :, None]))[..., None]
 
 
-@noise(family="structured", unit=AMPLITUDE, low=0.0, high=1.0, source=SEED_DOCUMENT)
+@noise(family="structured", unit=AMPLITUDE, low=0.0, high=1.0, source=SEED_DOCUMENT, step=a_shade)
 def checkerboard(images: Images, level: float, random: KeyedRandom) -> Images:
     """Add and take away `level` in alternate squares of an eighth of the side, at a random phase."""
     rows, columns = _square_waves(images.shape, random)
     return images + (np.float32(level) * rows[:, :, None] * columns[:, None, :])[..., None]
 
 
-@noise(family="structured", unit="share of the pixels", low=0.0, high=1.0, source="stuck pixels of image sensors")
+@noise(
+    family="structured",
+    unit="share of the pixels",
+    low=0.0,
+    high=1.0,
+    source="stuck pixels of image sensors",
+    step=a_pixel,
+)
 def dead_pixels(images: Images, level: float, random: KeyedRandom) -> Images:
     """Fix exactly `level` of the pixels, in all their channels, at black or at white, each as likely."""
     when = random.uniform(images.shape[1:3])
@@ -130,6 +161,7 @@ def dead_pixels(images: Images, level: float, random: KeyedRandom) -> Images:
     low=0.0,
     high=1.0,
     source="lost blocks of coded video, Wang and Zhu 1998",
+    step=lambda height, width: 1 / BLOCKS**2,  # noqa: ARG005
 )
 def dropped_blocks(images: Images, level: float, random: KeyedRandom) -> Images:
     """Lose `level` of 8 x 8 blocks, chosen at random, as a broken transmission does.

@@ -203,20 +203,13 @@ def find_threshold(
         ValueError: if `share` x clean accuracy is not above `chance`.
     """
     _check_target(share, confidence, float(sample.accuracy[0]), chance)
-    found = _find(_on_steps(sample, step) if step else sample, share, confidence)
+    found = _find(sample.on_steps(step), share, confidence)
     if not step or found.censored or np.isneginf(found.low):
         return found
     value, low, high = (
         float((np.ceil(end / step - TINY) - 0.5) * step) for end in (found.value, found.low, found.high)
     )
     return replace(found, value=value, low=low, high=high, method=f"{found.method}; steps of {step:.3g}")
-
-
-def _on_steps(sample: Resampled, step: float) -> Resampled:
-    """The sample at the levels that its images really have; of levels that make the same images the last stays."""
-    levels = np.round(sample.levels / step) * step
-    kept = np.append(np.diff(levels) > 0, True)
-    return replace(sample.at(np.flatnonzero(kept)), levels=levels[kept])
 
 
 def _find(sample: Resampled, share: float, confidence: float) -> Threshold:

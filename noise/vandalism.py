@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from noise.keyed import Floats, KeyedRandom
 from noise.registry import Images, noise
-from noise.structured import AREA, Owners, nearest_box, paint, smallest
+from noise.structured import AREA, Owners, a_pixel, nearest_box, paint, smallest
 
 EYKHOLT = "Eykholt and others 2018"
 BARS = np.array([[0.22, 0.3], [0.22, 0.7], [0.78, 0.3], [0.78, 0.7]], np.float32)
@@ -34,7 +34,7 @@ LETTERS = 4
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
-@noise(family="structured", unit=AREA, low=0.0, high=0.8, source=EYKHOLT)
+@noise(family="structured", unit=AREA, low=0.0, high=0.8, source=EYKHOLT, step=a_pixel)
 def stickers(images: Images, level: float, random: KeyedRandom) -> Images:
     """Cover exactly `level` of the area with 4 bars, two above the middle and two below.
 
@@ -53,7 +53,7 @@ def stickers(images: Images, level: float, random: KeyedRandom) -> Images:
     return paint(images, smallest(when, level), owner, colours)
 
 
-@noise(family="structured", unit=AREA, low=0.0, high=0.8, source=EYKHOLT)
+@noise(family="structured", unit=AREA, low=0.0, high=0.8, source=EYKHOLT, step=a_pixel)
 def graffiti(images: Images, level: float, random: KeyedRandom) -> Images:
     """Cover exactly `level` of the area with 5 random smooth strokes of random colour.
 
