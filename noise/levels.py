@@ -1,7 +1,7 @@
 """Grids: which noises, each at which levels."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,10 +13,17 @@ USUAL = (0.003, 0.01, 0.03, 0.06, 0.1, 0.16, 0.24, 0.35, 0.5, 0.65, 0.82, 1.0)
 
 @dataclass(frozen=True)
 class NoiseLevels:
-    """One noise of a grid; the first level is always the noise's `low`, the clean image."""
+    """One noise of a grid.
+
+    Attributes:
+        kind: the noise.
+        levels: rising; the first is always the noise's `low`, the clean image.
+        given: whether a person or a standard chose the levels, to which none are added unasked.
+    """
 
     kind: Noise
     levels: tuple[float, ...]
+    given: bool = False
 
 
 def read_grid(text: str) -> tuple[NoiseLevels, ...]:
@@ -29,7 +36,8 @@ def read_grid(text: str) -> tuple[NoiseLevels, ...]:
             out of range.
     """
     parts = [part.strip() for part in text.split(",") if part.strip()]
-    return make_grid([_read_part(part) for part in parts])
+    grid = make_grid([_read_part(part) for part in parts])
+    return tuple(replace(one, given=":" in part) for one, part in zip(grid, parts, strict=True))
 
 
 def make_grid(wanted: Sequence[tuple[str, Sequence[float]]]) -> tuple[NoiseLevels, ...]:
@@ -58,7 +66,8 @@ def usual_levels(kind: Noise) -> tuple[float, ...]:
 
 def at_severities() -> tuple[NoiseLevels, ...]:
     """Each noise that stands for a CIFAR-10-C corruption, at the levels of its severities."""
-    return make_grid([(kind.name, list(kind.severities.values())) for kind in _known() if kind.severities])
+    grid = make_grid([(kind.name, list(kind.severities.values())) for kind in _known() if kind.severities])
+    return tuple(replace(one, given=True) for one in grid)
 
 
 def by_name(grid: Sequence[NoiseLevels]) -> Mapping[str, tuple[float, ...]]:
@@ -69,6 +78,11 @@ def by_name(grid: Sequence[NoiseLevels]) -> Mapping[str, tuple[float, ...]]:
 def by_unit(grid: Sequence[NoiseLevels]) -> Mapping[str, str]:
     """The unit of each noise's levels."""
     return {part.kind.name: part.kind.unit for part in grid}
+
+
+def by_step(grid: Sequence[NoiseLevels], size: int) -> Mapping[str, float]:
+    """How far apart the levels of each noise are that make different images of this size; 0 where all do."""
+    return {part.kind.name: part.kind.step(size, size) for part in grid}
 
 
 def evenly(low: float, high: float, count: int) -> tuple[float, ...]:

@@ -77,6 +77,7 @@ class _Answers:
     noise: str
     unit: str
     levels: Floats
+    step: float
     predicted: Integers
 
 
@@ -86,6 +87,7 @@ def analyse(
     units: Mapping[str, str],
     class_names: Sequence[str],
     *,
+    steps: Mapping[str, float] | None = None,
     seed: int = 0,
 ) -> Analysis:
     """Measure curves, thresholds and class metrics of every noise of a grid.
@@ -96,6 +98,7 @@ def analyse(
         levels: of each noise, from the clean level up.
         units: of each noise's levels.
         class_names: of the C classes; labels are 0..C-1.
+        steps: between levels of each noise that make different images; 0, or not named: all do.
         seed: of the bootstrap.
 
     Returns:
@@ -110,7 +113,8 @@ def analyse(
     for name, noise_levels in levels.items():
         if name not in predictions:
             raise InputError(f"predictions: no rows of noise {name}; run the grid for it again")
-        answers = _answers(name, units[name], noise_levels, predictions[name], images)
+        step = (steps or {}).get(name, 0.0)
+        answers = _answers(name, units[name], noise_levels, predictions[name], images, step)
         scores = _class_scores(answers, images.label, len(class_names))
         curve_rows, threshold_rows = _curve_and_thresholds(answers, images, scores, seed)
         curves.append(curve_rows)
@@ -132,7 +136,7 @@ def samples(
     images = _clean_images(predictions.get(CLEAN, pd.DataFrame()))
     _check_model(images)
     for name, noise_levels in levels.items():
-        answers = _answers(name, "", noise_levels, predictions[name], images)
+        answers = _answers(name, "", noise_levels, predictions[name], images, 0.0)
         yield name, _resampled(answers, images, seed), images.chance
 
 
@@ -157,7 +161,9 @@ def _check_model(images: _Images) -> None:
         )
 
 
-def _answers(name: str, unit: str, levels: Sequence[float], rows: pd.DataFrame, images: _Images) -> _Answers:
+def _answers(
+    name: str, unit: str, levels: Sequence[float], rows: pd.DataFrame, images: _Images, step: float
+) -> _Answers:
     """Lay the rows of one noise out as an array, each image's repeats and levels together."""
     repeats = int(rows["repeat"].max()) + 1
     predicted = np.full((len(images.index), repeats, len(levels)), -1, dtype=np.int64)
@@ -178,7 +184,7 @@ def _answers(name: str, unit: str, levels: Sequence[float], rows: pd.DataFrame, 
         raise InputError(
             f"predictions: noise {name} has {len(rows)} rows instead of {expected}; run the grid again with --resume"
         )
-    return _Answers(name, unit, np.asarray(levels, dtype=np.float64), predicted)
+    return _Answers(name, unit, np.asarray(levels, dtype=np.float64), step, predicted)
 
 
 def _curve_and_thresholds(
@@ -226,7 +232,7 @@ def _curve_table(
 
 
 def _threshold_table(answers: _Answers, sample: Resampled, tests: Significance, images: _Images) -> pd.DataFrame:
-    rows = [_threshold_row(sample, criterion, images.chance) for criterion in CRITERIA]
+    rows = [_threshold_row(sample, criterion, images.chance, answers.step) for criterion in CRITERIA]
     rows.append(
         {
             "criterion": "significant",
@@ -243,13 +249,13 @@ def _threshold_table(answers: _Answers, sample: Resampled, tests: Significance, 
     return pd.DataFrame([known | row for row in rows])[THRESHOLD_COLUMNS]
 
 
-def _threshold_row(sample: Resampled, criterion: str, chance: float) -> dict[str, object]:
+def _threshold_row(sample: Resampled, criterion: str, chance: float, step: float) -> dict[str, object]:
     """A threshold, or NaN and the reason where there is none: half of two even classes' accuracy is mere chance."""
     share, clean = CRITERIA[criterion], float(sample.accuracy[0])
     if share * clean <= chance:
         reason = f"none: {share:g} x clean {clean:.3g} is not above chance, {chance:.3g}"
         return _no_threshold(criterion, reason)
-    found = find_threshold(sample, share=share, chance=chance)
+    found = find_threshold(sample, share=share, chance=chance, step=step)
     return {
         "criterion": criterion,
         "threshold": found.value,
@@ -280,16 +286,17 @@ def _class_thresholds(answers: _Answers, images: _Images, class_names: Sequence[
             "noise": answers.noise,
             "unit": answers.unit,
         }
-        rows.append(row | _class_row(answers.levels, correct, images.groups_of(member), 1 / len(class_names), seed))
+        rows.append(row | _class_row(answers, correct, images.groups_of(member), 1 / len(class_names), seed))
     return pd.DataFrame(rows)[["class", "class_name", "support", *THRESHOLD_COLUMNS]]
 
 
 def _class_row(
-    levels: Floats, correct: NDArray[np.bool_], groups: NDArray[np.object_] | None, chance: float, seed: int
+    answers: _Answers, correct: NDArray[np.bool_], groups: NDArray[np.object_] | None, chance: float, seed: int
 ) -> dict[str, object]:
     support = len(correct)
     if support:
-        row = _threshold_row(resample(levels, correct, groups=groups, seed=seed), "fails", chance)
+        sample = resample(answers.levels, correct, groups=groups, seed=seed)
+        row = _threshold_row(sample, "fails", chance, answers.step)
     else:
         row = _no_threshold("fails", "none: no images")
     return row | {"n": support, "groups": support if groups is None else len(set(groups))}

@@ -32,7 +32,11 @@ class NoiseGridSettings(Settings):
         description="A named grid: quick, standard, weather, cifar-c or all; --noise takes its place.",
     )
     plugin: str = Field("", description="A Python file that registers noises of your own (README: Your own noise).")
-    refine: bool = Field(False, description="Start with few levels and add more where the thresholds are.")
+    refine: bool | None = Field(
+        None,
+        description="Levels added around thresholds: by default where these lie between wide ones, but not to levels "
+        "that --noise gives nor to cifar-c; true: start with few levels; false: none.",
+    )
     bisect: int = Field(0, ge=0, le=20, description="Halvings of each image's own smallest failing level.")
     saliency: str = Field(
         "grad_cam",
@@ -113,7 +117,7 @@ def noise_grid(settings: NoiseGridSettings, run: TrackedRun) -> Results:
     )
     if not settings.resume:
         search.clear()
-    measured = search.refine(levels) if settings.refine else search.sweep(levels)
+    measured = search.measure(levels, settings.refine)
     return publish(study(search, measured, settings.bisect, methods), run, settings.output)
 
 

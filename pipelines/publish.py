@@ -56,10 +56,22 @@ def publish(study: Study, run: TrackedRun, folder: Path) -> Results:
     run.log_files(folder / "predictions", "predictions")
     metrics = threshold_metrics(thresholds) | visibility_metrics(visibility)
     metrics |= mean_corruption_error(study.tables["corruption_errors"])
-    summary = f"{thresholds_table(thresholds, visibility)}\n\nReport      {pages[0].resolve().as_uri()}"
+    summary = f"{thresholds_table(thresholds, visibility)}{_added(study)}\n\nReport      {pages[0].resolve().as_uri()}"
     artifacts = {path.name: str(path) for path in [*tables, table, pages[0]]}
     params = {"model": study.search.classifier.name, "data": study.search.signs.name}
     return Results(params, metrics, artifacts, summary)
+
+
+def _added(study: Study) -> str:
+    """What adding levels around the thresholds has cost."""
+    added, rows = study.measured.added, study.measured.predictions[CLEAN]
+    if not added:
+        return ""
+    levels = sum(len(part.levels) - 1 for part in study.measured.levels)
+    cost = added * len(rows) * study.search.repeats
+    return (
+        f"\n\n{added} of {levels} levels were added around thresholds ({cost:,} predictions); --refine false adds none"
+    )
 
 
 def _tables(study: Study) -> dict[str, pd.DataFrame]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from noise.levels import NoiseLevels, by_name, make_grid
+from noise.levels import NoiseLevels, by_name, by_step, make_grid
 from noise.refinement import first_levels, next_levels
 from pipelines import grid
 from pipelines.analysis import CRITERIA, samples
@@ -56,23 +56,39 @@ class Search:
     batch_size: int
     plugin: Plugin | None
 
-    def sweep(self, levels: Sequence[NoiseLevels]) -> Measured:
-        """Predict all levels of a grid."""
+    def measure(self, levels: Sequence[NoiseLevels], refine: bool | None) -> Measured:
+        """Predict a grid.
+
+        Args:
+            levels: of the grid.
+            refine: None: all of its levels, and more around thresholds that lie between wide ones, but not of noises
+                whose levels were given; True: only a few of its levels first; False: its levels and no others.
+        """
+        if refine:
+            coarse = [replace(part, levels=first_levels(part.levels)) for part in levels]
+            return self._refined(self._sweep(coarse), given=True)
+        measured = self._sweep(levels)
+        return measured if refine is False else self._refined(measured, given=False)
+
+    def _sweep(self, levels: Sequence[NoiseLevels]) -> Measured:
         units = self._run(levels)
         return Measured(tuple(levels), units, self._compact(units, levels))
 
-    def refine(self, levels: Sequence[NoiseLevels]) -> Measured:
-        """Predict a few of the levels, then more around the thresholds, until more levels would not help."""
-        coarse = [NoiseLevels(part.kind, first_levels(part.levels)) for part in levels]
-        measured = self.sweep(coarse)
+    def _refined(self, measured: Measured, *, given: bool) -> Measured:
+        """The grid with levels added around the thresholds, until more levels would not help."""
+        images = len(measured.predictions[grid.CLEAN])
         for number in range(1, ROUNDS + 1):
-            more = self._more(measured)
+            more = self._more(measured, given)
             if not more:
                 break
-            log.info("round %d: %d more levels of %d noises", number, _count(more), len(more))
+            count = sum(len(part.levels) - 1 for part in more)
+            log.info(
+                "round %d around the thresholds: %d more levels of %d noises, %d predictions",
+                number, count, len(more), count * images * self.repeats,
+            )  # fmt: skip
             together = _joined(measured.levels, more)
             units = [*measured.units, *(unit for unit in self._run(more) if unit.noise != grid.CLEAN)]
-            measured = Measured(together, units, self._compact(units, together))
+            measured = Measured(together, units, self._compact(units, together), measured.added + count)
         return measured
 
     def image_thresholds(self, measured: Measured, halvings: int) -> pd.DataFrame:
@@ -115,11 +131,12 @@ class Search:
     def _compact(self, units: Sequence[Unit], levels: Sequence[NoiseLevels]) -> Predictions:
         return grid.compact(units, self.folder / "units", self.folder / "predictions", by_name(levels))
 
-    def _more(self, measured: Measured) -> list[NoiseLevels]:
-        levels = by_name(measured.levels)
+    def _more(self, measured: Measured, given: bool) -> list[NoiseLevels]:
+        open_ = [part for part in measured.levels if given or not part.given]
+        steps = by_step(open_, self.signs.size)
         found = {
-            name: next_levels(sample, tuple(CRITERIA.values()), chance=chance)
-            for name, sample, chance in samples(measured.predictions, levels, seed=self.seed)
+            name: next_levels(sample, tuple(CRITERIA.values()), chance=chance, step=steps[name])
+            for name, sample, chance in samples(measured.predictions, by_name(open_), seed=self.seed)
         }
         return list(make_grid([(name, more) for name, more in found.items() if more])) if any(found.values()) else []
 
@@ -136,17 +153,15 @@ class Measured:
         levels: of each noise, from clean up, those added by refinement included.
         units: of work that it was cut into.
         predictions: their rows.
+        added: levels that were added around thresholds.
     """
 
     levels: tuple[NoiseLevels, ...]
     units: list[Unit]
     predictions: Predictions
+    added: int = 0
 
 
 def _joined(levels: Sequence[NoiseLevels], more: Sequence[NoiseLevels]) -> tuple[NoiseLevels, ...]:
     added = by_name(more)
-    return make_grid([(part.kind.name, [*part.levels, *added.get(part.kind.name, ())]) for part in levels])
-
-
-def _count(levels: Sequence[NoiseLevels]) -> int:
-    return sum(len(part.levels) - 1 for part in levels)
+    return tuple(replace(part, levels=tuple(sorted({*part.levels, *added.get(part.kind.name, ())}))) for part in levels)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from noise.levels import by_name, by_unit
+from noise.levels import by_name, by_step, by_unit
 from pipelines.analysis import Analysis, analyse
 from pipelines.corruptions import corruption_errors
 from pipelines.failures import Failures, analyse_failures
@@ -54,7 +54,14 @@ def study(search: Search, measured: Measured, halvings: int, methods: Sequence[s
         methods: of saliency, by name.
     """
     signs, levels, predictions = search.signs, by_name(measured.levels), measured.predictions
-    analysis = analyse(predictions, levels, by_unit(measured.levels), signs.class_names, seed=search.seed)
+    analysis = analyse(
+        predictions,
+        levels,
+        by_unit(measured.levels),
+        signs.class_names,
+        steps=by_step(measured.levels, signs.size),
+        seed=search.seed,
+    )
     images = search.image_thresholds(measured, halvings)
     distortions = measure_distortions(
         signs, measured.levels, seed=search.seed, limit=search.limit, plugin=search.plugin

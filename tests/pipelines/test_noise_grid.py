@@ -105,6 +105,24 @@ def test_a_search_with_a_noise_of_ones_own(capsys, data, colour_model, tracked, 
     assert images.loc[~np.isfinite(images["level"]), "ssim"].isna().all()
 
 
+@pytest.mark.slow
+def test_levels_are_added_where_a_fall_lies_between_wide_ones_unless_they_were_given(
+    capsys, data, colour_model, tracked, ray_session
+):
+    """By default, and never to levels that a person gave."""
+    given = {"--data": data, "--size": 16, "--model": colour_model, "--workers": 1, "--limit": 60, "--saliency": "none"}
+    grids = {"named": "occlusion_centre", "counted": "occlusion_centre:0:1:11"}
+    measured = {}
+    for name, grid in grids.items():
+        options = given | {"--output": tracked / name, "--noise": grid}
+        code, said = run(capsys, *(word for pair in options.items() for word in pair))
+        assert code == 0, said.err
+        measured[name] = set(pd.read_csv(tracked / name / "curves.csv")["level"])
+        assert ("levels were added around thresholds" in said.out) is (name == "named")
+    assert measured["counted"] == set(np.linspace(0, 1, 11).round(12))
+    assert measured["named"] > measured["counted"]
+
+
 def test_the_catalogue_is_listed_as_text_and_json(capsys):
     code, said = run(capsys, "--list")
     assert code == 0
