@@ -6,7 +6,7 @@ export RAY_USAGE_STATS_ENABLED := 0
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format ui bench lock clean
+.PHONY: help setup demo test lint format ui bench stale lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ bench: setup ## measure speed against peers and limits; rewrites results/*.json
 	@test -d .venv-bench || $(PYTHON) -m venv .venv-bench
 	VIRTUAL_ENV=.venv-bench $(BIN)/uv pip sync --quiet --require-hashes benchmarks/requirements.txt
 	.venv-bench/bin/python -m benchmarks
+
+stale: setup ## list the result files whose figures were made by other code than today's; fails nothing
+	$(BIN)/python -m benchmarks.stale
 
 lock: setup ## pin all dependencies anew after a change of pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header --output-file requirements.txt

@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import os
 import platform
-import shlex
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-RESULTS = Path(__file__).resolve().parent.parent / "results"
-LOAD_AT_START = round(os.getloadavg()[0], 2)
-"""Other work on the machine when the benchmark began: far above 0, its times say little."""
+from benchmarks.digest import CODE_DIGEST, ROOT, code_digest, sources
+from pipelines.provenance import provenance
+
+RESULTS = ROOT / "results"
+STARTED, SOURCES = provenance(), sources()
+"""As they were when the benchmark began: an hour later the code on disk may be another."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,7 @@ def write_result(
         packages: distributions whose versions matter to the numbers.
     """
     document = {
-        "command": command(),
-        "date": datetime.now(UTC).isoformat(timespec="minutes"),
-        "machine": machine(),
+        **made_by(STARTED["command"], STARTED, SOURCES),
         "versions": {"python": platform.python_version()} | {name: version(name) for name in packages},
         "targets": [target.as_dict() for target in targets],
     } | dict(result)
@@ -73,23 +71,11 @@ def write_whole(path: Path, text: str) -> None:
     beside.replace(path)
 
 
-def command() -> str:
-    """The command line that is running, as one would type it in the root of the repository."""
-    return shlex.join(["python", "-m", f"benchmarks.{Path(sys.argv[0]).stem}", *sys.argv[1:]])
-
-
-def machine() -> dict[str, Any]:
-    """What the numbers were measured on."""
-    return {"cpu": _cpu_model(), "cores": os.cpu_count(), "load_average_at_start": LOAD_AT_START}
+def made_by(command: str, started: Mapping[str, Any], files: Mapping[str, str]) -> dict[str, Any]:
+    """What made a result: a command, when, by which commit and code, on what machine; as all was when it started."""
+    return {**started, "command": command, CODE_DIGEST: code_digest(command, files)}
 
 
 def usable_cores() -> int:
     """Those that this process may run on, where the system tells (`taskset` takes some away); else all."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _cpu_model() -> str:
-    described = Path("/proc/cpuinfo")
-    lines = described.read_text(encoding="utf-8").splitlines() if described.exists() else []
-    models = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    return next(models, platform.processor() or platform.machine())

@@ -19,7 +19,9 @@ from pathlib import Path
 
 import click
 
-from benchmarks.record import RESULTS, machine, write_whole
+from benchmarks.digest import sources
+from benchmarks.record import RESULTS, made_by, write_whole
+from pipelines.provenance import provenance
 
 ROOT = Path(__file__).resolve().parent.parent
 TRAINED = ("scores.json", "history.csv", "per_class.csv", "report.txt", "mistakes.csv", "confusion.png")
@@ -122,10 +124,9 @@ def main(names: tuple[str, ...], data: str, weights: str, work: Path) -> None:
 
 def run(words: list[str], done: Path) -> None:
     """Run a command to its end, and note what it was and how long it took."""
-    started = time.perf_counter()
+    about, started = made_by(f"python -m {shlex.join(words)}", provenance(), sources()), time.perf_counter()
     subprocess.run([sys.executable, "-m", *words, "--resume", "true"], cwd=ROOT, check=True)
-    seconds = round(time.perf_counter() - started)
-    about = {"command": f"python -m {shlex.join(words)}", "seconds": seconds, "machine": machine()}
+    about["seconds"] = round(time.perf_counter() - started)
     write_whole(done, json.dumps(about, indent=1) + "\n")
 
 

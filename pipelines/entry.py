@@ -6,7 +6,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar, get_args
@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
 from pipelines.errors import InputError
+from pipelines.provenance import provenance
 from pipelines.tracking import TrackedRun, open_run
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read by TensorFlow when it is first imported
@@ -87,7 +88,7 @@ class EntryPoint(Generic[S]):
 
     def execute(self, settings: S) -> int:
         """Run in an MLflow run of its own; returns the exit code."""
-        started = time.perf_counter()
+        started, about = time.perf_counter(), provenance()
         run_id, code, results = "", SUCCESS, Results()
         try:
             if (text := self.answer(settings)) is not None:
@@ -113,7 +114,8 @@ class EntryPoint(Generic[S]):
         else:
             click.echo(summary.strip())
         if settings.results and settings.results.parent.is_dir():
-            _write_results(settings.results, self.name, run_id, code, results, time.perf_counter() - started)
+            about["seconds"] = round(time.perf_counter() - started, 1)
+            _write_results(settings.results, self.name, run_id, code, results, about)
         return code
 
 
@@ -177,7 +179,7 @@ def _require_writable(option: str, folder: Path) -> None:
         raise InputError(f"{option} {folder}: cannot write there ({error.strerror}); choose another folder") from None
 
 
-def _write_results(path: Path, name: str, run_id: str, code: int, results: Results, seconds: float) -> None:
+def _write_results(path: Path, name: str, run_id: str, code: int, results: Results, about: Mapping[str, Any]) -> None:
     status = {SUCCESS: "finished", INTERRUPTED: "interrupted"}.get(code, "failed")
     document = {
         "entry_point": name,
@@ -186,7 +188,7 @@ def _write_results(path: Path, name: str, run_id: str, code: int, results: Resul
         "params": results.params,
         "metrics": results.metrics,
         "artifacts": results.artifacts,
-        "seconds": round(seconds, 1),
+        **about,
     }
     beside = path.with_name(f"{path.name}.part")
     beside.write_text(json.dumps(document, indent=2, default=str) + "\n")

@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -48,3 +49,15 @@ def test_a_command_that_fails_leaves_nothing_that_says_it_is_done(tmp_path, monk
     done = CliRunner().invoke(main, ["reference", "--work", str(tmp_path)])
     assert done.exit_code != 0
     assert not (tmp_path / "reference.json").exists()
+
+
+def test_what_is_noted_of_a_command_says_what_made_it_and_by_which_code(tmp_path, monkeypatch):
+    monkeypatch.setattr(training_experiments.subprocess, "run", lambda *_, **__: None)
+    monkeypatch.setattr(training_experiments, "provenance", lambda: {"command": "", "commit": "0123456+"})
+    words = ["pipelines.train", "--data", "two words"]
+    training_experiments.run(words, tmp_path / "reference.json")
+    noted = json.loads((tmp_path / "reference.json").read_text())
+    assert noted["command"] == "python -m pipelines.train --data 'two words'"
+    assert noted["commit"] == "0123456+"
+    assert re.fullmatch("[0-9a-f]{12}", noted["code_digest"])
+    assert noted["seconds"] == 0

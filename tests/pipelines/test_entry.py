@@ -58,6 +58,7 @@ def test_a_run_that_ends_well_prints_logs_and_writes_its_results(capsys):
     assert results["run_id"] == logged.info.run_id
     assert results["metrics"] == {"demo/value": 0.5}
     assert results["seconds"] >= 0
+    assert {"command", "date", "commit", "machine"} <= results.keys()
 
 
 def test_a_wrong_input_ends_with_one_line_and_code_2(capsys):
