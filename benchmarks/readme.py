@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from scipy.stats import binomtest
 
+from benchmarks.readme_coverage import coverage
 from benchmarks.readme_gans import gans
-from benchmarks.readme_networks import networks, robustness
+from benchmarks.readme_networks import networks, robustness, wilson
 from benchmarks.readme_training import experiments
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -45,10 +45,9 @@ def _read(path: str) -> dict[str, Any]:
 def _training() -> str:
     scores = _read("gtsrb/train/scores.json")
     seconds = _read("gtsrb/train/results.json")["seconds"]
-    tested = binomtest(scores["test_images"] - scores["wrong"], scores["test_images"])
-    low, high = tested.proportion_ci(method="wilson")
+    low, high = wilson(scores["test_images"] - scores["wrong"], scores["test_images"])
     rows = [
-        ("accuracy [95%, conditional on these images]", f"{scores['accuracy']:.2%} [{low:.2%}, {high:.2%}]"),
+        ("accuracy [95%, over images alone]", f"{scores['accuracy']:.2%} [{low:.2%}, {high:.2%}]"),
         ("balanced accuracy", f"{scores['balanced_accuracy']:.2%}"),
         ("macro precision / recall / F1", " / ".join(f"{scores[f'{name}_macro']:.4f}" for name in NAMES)),
         ("Matthews correlation / Cohen's kappa", f"{scores['mcc']:.4f} / {scores['kappa']:.4f}"),
@@ -57,7 +56,7 @@ def _training() -> str:
     ]
     table = "\n".join(f"| {name} | {value} |" for name, value in rows)
     return (
-        f"**The default network** ({scores['parameters']:,} parameters, trained on 80% of the training tracks in "
+        f"**The default network**, one training ({scores['parameters']:,} parameters, 80% of the training tracks in "
         f"{scores['training_seconds'] / 60:.0f} minutes, {seconds / 60:.0f} with all else, on 2 CPU cores) on the half "
         f"of the official test set that we hold ({scores['test_images']:,} images; published numbers are for all "
         f"12,630):\n\n| | |\n|---|---|\n{table}\n\n"
@@ -77,7 +76,9 @@ def _grid() -> str:
     seconds = _read("gtsrb/noise_grid/results.json")["seconds"]
     return (
         f"**{noises} noises on one scale** (preset `all`: {predictions:,} predictions, {seconds / 60:.0f} minutes in "
-        f"all). {(folder / 'findings.md').read_text().strip()}\n\n"
+        "all). All of it is of one network, a training of `default`: **a threshold is of a network, not of a recipe**, "
+        "its interval is over images alone, and another training of the same recipe may have another threshold, with "
+        f"both intervals apart. {(folder / 'findings.md').read_text().strip()}\n\n"
         "![Noises by how little they show when the network begins to fail, and fails]"
         "(results/gtsrb/noise_grid/ranking.png)\n\n"
         "Leftmost is most harmful: a ring marks where the classifier begins to fail, a dot where it fails, a triangle "
@@ -88,9 +89,9 @@ def _grid() -> str:
         "[which class falls when](results/gtsrb/noise_grid/class_heat_map.png), "
         "[where the answers go](results/gtsrb/noise_grid/flow.png), "
         "[whether confidence warns](results/gtsrb/noise_grid/warning.png).\n\n"
-        f"<details><summary>All {noises} thresholds</summary>\n\nIn the order of the ranking, with the SSIM where it "
-        "begins to fail. Compare that between rows, never levels; *significant from* is the first level at which "
-        f"McNemar's test rejects.\n\n{(folder / 'thresholds.md').read_text().strip()}\n\n</details>"
+        f"<details><summary>All {noises} thresholds of this network</summary>\n\nIn the order of the ranking, with the "
+        "SSIM where it begins to fail. Compare that between rows, never levels; *significant from* is the first level "
+        f"at which McNemar's test rejects.\n\n{(folder / 'thresholds.md').read_text().strip()}\n\n</details>"
     )
 
 
@@ -99,7 +100,7 @@ def _corruptions() -> str:
     errors = pd.read_csv(RESULTS / "gtsrb/cifar_c/corruption_errors.csv").groupby("corruption")["error"].mean()
     worst = ", ".join(f"{name.replace('_', ' ')} {error:.1%}" for name, error in errors.nlargest(3).items())
     return (
-        "**CIFAR-10-C's corruptions** (preset `cifar-c`, 5 severities each): a mean error of "
+        "**CIFAR-10-C's corruptions** (preset `cifar-c`, 5 severities each, of this network): a mean error of "
         f"{metrics['mean_corruption_error']:.1%} over the 15 that are published, and of "
         f"{metrics['mean_corruption_error_19']:.1%} over all 19; the largest are {worst} "
         "([all of them](results/gtsrb/cifar_c/corruption_errors.csv))."
@@ -113,21 +114,16 @@ def _rendered() -> str:
     return (
         f"**Rendered signs.** A small CNN trained on {found['train_images']:,} rendered images alone, "
         f"and on no photograph, names {found['accuracy']:.1%} [{low:.1%}, {high:.1%}] of the real test images "
-        f"(chance: 2.3%). [All 43 beside real ones](results/rendered_contact_sheet.png). Rendering: "
+        "(one training, the interval over images alone; chance: 2.3%). "
+        "[All 43 beside real ones](results/rendered_contact_sheet.png). Rendering: "
         f"{speed['images_per_second']['32']['processor_median']:,.0f} images/s on one core."
     )
 
 
 def _coverage() -> str:
-    scenarios = [one for one in _read("threshold_coverage.json")["scenarios"] if one["bar"]]
-    shares = [one["coverage"] for one in scenarios]
     seconds = _read("analysis_speed.json")["images_as_groups"]["seconds"]
-    return (
-        f"**Thresholds that hold.** On {scenarios[0]['simulations']:,} simulated observers with known thresholds in "
-        f"each of {len(scenarios)} [scenarios](results/threshold_coverage.json) (300 and 6,000 images, alone and in "
-        f"tracks), the 95% intervals cover the truth in {min(shares):.1%} to {max(shares):.1%}. All curves and "
-        f"thresholds of the standard grid, per class too, take {seconds:.0f} s."
-    )
+    speed = f"All curves and thresholds of the standard grid, per class too, take {seconds:.0f} s."
+    return f"{coverage(_read('threshold_coverage.json'))}\n\n{speed}"
 
 
 def _speed() -> str:
@@ -146,8 +142,9 @@ def _speed() -> str:
         f"microseconds an image of 32 x 32 on one core in the mean, {noises['catalogue']['largest_us']:.0f} at most; "
         f"the medians are {peers}: [every noise](results/noise_speed.md). {agreement['within']} of "
         f"{agreement['checks']} [statistics](results/noise_agreement.md) of {agreement['noises']} noises agree with "
-        f"those of peers. A search (`--refine`) takes {search['share']:.2f} of the predictions of sweeps as precise "
-        f"({search['median_share']:.2f} for the median noise). "
+        f"those of peers. On curves of {len(search['noises'])} noises of one network, a search (`--refine`) takes "
+        f"{search['share']:.2f} of the predictions of sweeps as precise ({search['median_share']:.2f} for the median "
+        "noise). "
         f"bfloat16 gains nothing on this CPU: {halves['training']:.2f} of float32's speed in training, "
         f"{halves['inference']:.2f} in inference, with {precision['equal_labels']:.2%} of the labels kept; "
         "so float32 is what a CPU gets."

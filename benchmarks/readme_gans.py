@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from math import factorial
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +56,12 @@ def _search(found: dict[str, Any]) -> str:
     chosen = ", ".join(f"{name}={_short(value)}" for name, value in found["parameters"].items())
     return (
         f"**Search of GANs.** The command under [Use it](#use-it) tried {len(trials)} GANs of stop signs in {took:.0f} "
-        f"minutes and stopped {len(trials) - len(ended)} of them early. The best has a kernel distance of "
-        f"{found['distance']:.3g} to validation signs, the median of the {len(ended)} that ended "
-        f"{ended['distance'].median():.3g} ({chosen}; "
-        "[how they learned](results/gtsrb/gan_search/learning_curves.png), "
-        "[what mattered](results/gtsrb/gan_search/importance.png))."
+        f"minutes and stopped {len(trials) - len(ended)} of them early. Chosen for the least kernel distance to "
+        f"validation signs, {found['distance']:.3g}, was {chosen}; the median of the {len(ended)} that ended is "
+        f"{ended['distance'].median():.3g}. The distance that chose the best of {len(trials)} flatters it (winner's "
+        "curse): it is no estimate of how good that GAN is, and one search of one seed does not say that another finds "
+        "it again ([how they learned](results/gtsrb/gan_search/learning_curves.png), "
+        "[what seemed to matter](results/gtsrb/gan_search/importance.png))."
     )
 
 
@@ -71,7 +73,8 @@ def _inputs(found: dict[str, Any]) -> str:
     return (
         f"**What enters a generator, what it minimises, and how it is built** (at {found['steps']:,} steps each and "
         f"the rates of the recipe `dcgan`, {_seeds(found)}). Inputs that are images are made of real validation signs: "
-        f"their distances say how well a sign is restored, not how well signs are invented.\n\n"
+        f"their distances say how well a sign is restored, not how well signs are invented."
+        f"{_one_each(found, 'intervals are over samples, and another seed may bring another order')}\n\n"
         f"{_points(found['findings'])}\n"
         "![Samples by input, and what entered](results/gan_inputs.png)\n\n"
         "![Samples by loss, and the way from one latent to another](results/gan_losses.png)\n\n"
@@ -82,7 +85,8 @@ def _inputs(found: dict[str, Any]) -> str:
 
 def _failures(found: dict[str, Any]) -> str:
     return (
-        f"**How GANs fail**, on purpose, and with a cure ({_seeds(found)}; the rules are in `gan/health.py`).\n\n"
+        f"**How GANs fail**, on purpose, and with a cure ({_seeds(found)}; the rules are in `gan/health.py`)."
+        f"{_one_each(found, 'how often a failure comes, or a cure works, is not measured')}\n\n"
         f"{_table('gan_failures')}\n\n"
         "![Each failure, and the same training with its cure](results/gan_failures.png)\n\n"
         f"Command: `{found['command']}`."
@@ -103,7 +107,11 @@ def _disturbances(found: dict[str, Any]) -> str:
     if alike:
         kinds = [row["disturbance"] for row in next(iter(found["rows"].values()))]
         generators = [kind.removeprefix("generator ").replace("_", " ") for kind in kinds if "generator" in kind]
-        alike = f" How alike they rank generators ({', '.join(generators)}) by Kendall's tau: {alike}."
+        alike = (
+            f" How alike they rank generators ({', '.join(generators)}) by Kendall's tau: {alike}. These are "
+            f"{len(generators)} states of one training, too few for an interval: two orders drawn by chance are the "
+            f"same in one of {factorial(len(generators))} cases."
+        )
     return (
         f"**What a score sees** of real signs that are more and more spoilt, by {len(found['extractors'])} "
         f"extractors.{alike}{_missed(found)}\n\n"
@@ -167,6 +175,11 @@ def _details(title: str, content: str, found: dict[str, Any]) -> str:
         f"<details><summary>{title}</summary>\n\n{content}\n\nCommand: `{found['command']}` (networks that judge are "
         "given as files).\n\n</details>"
     )
+
+
+def _one_each(found: dict[str, Any], so: str) -> str:
+    """Of one training each: what does not follow from it."""
+    return "" if found["seeds"] > 1 else f" One training each: {so}."
 
 
 def _seeds(found: dict[str, Any]) -> str:

@@ -6,11 +6,14 @@ from typing import Any
 
 import pandas as pd
 
+from benchmarks.readme_networks import wilson
 from pipelines.intervals import t_interval
 from pipelines.reports.effects import ENOUGH
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 TUNED = {0.0: "its head alone", 0.5: "half of it", 1.0: "all of it"}
+AS_GOOD = 0.01
+"""Of macro-F1: networks as near to each other as this have learned as much."""
 KINDS = {"unit": "single units", "gaussian": "units by a Gaussian factor", "spatial": "whole maps"}
 
 
@@ -37,8 +40,8 @@ def _learning_curve() -> str:
         rows.append(f"| {share:.0%} | {' | '.join(cells)} |")
     return (
         "**On part of the data.** The default network learned a share of the training *tracks* for equally many steps "
-        f"({_size('learning_curve')}; {_seeds(trials)}). The threshold is where accuracy is halved, as a share of the "
-        "noise's range, mean over the four noises of preset `quick` "
+        f"({_size('learning_curve')}; {_seeds(trials)}). The threshold of these networks is where accuracy is halved, "
+        "as a share of the noise's range, mean over the four noises of preset `quick` "
         "([figure](results/gtsrb/learning_curve/effects.png)).\n\n"
         "| training tracks | macro-F1 on validation tracks | noise threshold |\n| --- | --- | --- |\n" + "\n".join(rows)
     )
@@ -50,13 +53,15 @@ def _holdout() -> str:
         scores = _read(f"gtsrb/holdout/{what}/scores.json")
         history = pd.read_csv(RESULTS / f"gtsrb/holdout/{what}/history.csv")
         best = float(history["val_accuracy"].iloc[int(scores["best_epoch"])])
-        said.append((1 - best, 1 - scores["accuracy"], scores["epochs"]))
-    (frames, frames_test, epochs), (tracks, tracks_test, _) = said
+        low, high = wilson(scores["wrong"], scores["test_images"])
+        said.append((1 - best, f"{1 - scores['accuracy']:.2%} [{low:.2%}, {high:.2%}]", 1 - scores["accuracy"]))
+    (frames, frames_test, frames_share), (tracks, tracks_test, _) = said
     return (
         f"**How a naive split flatters.** Held out by *frame*, validation promises {frames:.2%} errors, and the test "
-        f"images give {frames_test:.2%}: {frames_test / frames:.0f} times as many. Held out by *track* it promises "
-        f"{tracks:.2%}, and the test gives {tracks_test:.2%} (default network, {epochs} epochs, one training each: "
-        "`train --holdout frames`)."
+        f"images give {frames_test}: {frames_share / frames:.0f} times as many. Held out by *track* it promises "
+        f"{tracks:.2%}, and the test gives {tracks_test} (default network, {scores['epochs']} epochs: `train --holdout "
+        "frames`). One training each: intervals are over the test images alone, and another training gives other "
+        "ratios."
     )
 
 
@@ -69,7 +74,8 @@ def _fine_tuning() -> str:
         rows.append(f"| {words} | {' | '.join(cells)} |")
     return (
         "**What ImageNet is worth.** Macro-F1 of MobileNetV2 at 96 x 96 on the validation tracks after equally many "
-        f"epochs ({_size('fine_tuning/imagenet')}, the first {head} of the head alone; one training each).\n\n"
+        f"epochs ({_size('fine_tuning/imagenet')}, the first {head} of the head alone). One training each, without an "
+        "interval: other seeds give other numbers, so only large differences say something.\n\n"
         "| fine-tuned | from ImageNet weights | from random weights |\n| --- | --- | --- |\n" + "\n".join(rows)
     )
 
@@ -79,32 +85,52 @@ def _dropout() -> str:
     rates = sorted(trials["param/dropout"].unique())
     none, most = (trials[trials["param/dropout"] == rate] for rate in (rates[0], rates[-1]))
     none = none.drop_duplicates("param/seed")  # nothing dropped is the same network, of whatever kind the dropout is
-    groups = {"nothing": none} | {KINDS[str(kind)]: group for kind, group in most.groupby("param/dropout_kind")}
+    dropped = {KINDS[str(kind)]: group for kind, group in most.groupby("param/dropout_kind")}
     names = ("load/importance_gini", "load/importance_top5", "threshold", "f1_macro")
-    rows = [f"| {what} | {' | '.join(_over_seeds(group[name]) for name in names)} |" for what, group in groups.items()]
+    rows = [
+        f"| {what} | {' | '.join(_over_seeds(group[name]) for name in names)} |"
+        for what, group in ({"nothing": none} | dropped).items()
+    ]
     return (
         f"**Does dropout spread the load?** At rate {rates[-1]:g} and equally many steps ({_size('dropout')}; "
         f"{_seeds(trials)}). Importance of a unit is by how much the loss rises when it is set to zero; a lower Gini "
-        "coefficient is an evener load. Mind the macro-F1: networks that have learned less are compared with one that "
-        "has learned more.\n\n"
+        f"coefficient is an evener load. {_answer(none, dropped)}\n\n"
         "| dropped | Gini coefficient of importance | load on the top 5% of units | noise threshold | macro-F1 |\n"
         "| --- | --- | --- | --- | --- |\n" + "\n".join(rows) + "\n\n"
         "![Load, accuracy and thresholds against the rate of dropout, by its kind](results/gtsrb/dropout/effects.png)"
     )
 
 
+def _answer(none: pd.DataFrame, dropped: dict[str, pd.DataFrame]) -> str:
+    """Which of these networks have learned as much as those without dropout: load is compared between these alone."""
+    least = none["f1_macro"].mean() - AS_GOOD
+    equal = [what for what, group in dropped.items() if group["f1_macro"].mean() >= least]
+    if not equal:
+        return (
+            "**No answer:** none of the networks with dropout comes within "
+            f"{AS_GOOD:g} of the macro-F1 without, so less load on few units may be less learning."
+        )
+    return f"Only where the macro-F1 is within {AS_GOOD:g} of that without can loads be compared: {', '.join(equal)}."
+
+
 def _recipes() -> str:
     found = _read("recipe_selection.json")
+    candidates = sorted(found["candidates"], key=lambda row: -row["f1_macro"])
     rows = [
         f"| {row['candidate']} | {row['accuracy']:.2%} | {row['f1_macro']:.3f} | {row['tracks_mostly_wrong']} |"
-        for row in sorted(found["candidates"], key=lambda row: -row["f1_macro"])
+        for row in candidates
     ]
-    tracks, accuracy = (found["candidates"][0][name] for name in ("tracks", "accuracy"))
-    error = 1.96 * (accuracy * (1 - accuracy) / tracks) ** 0.5  # tracks, not their near-equal frames, are independent
+    tracks, accuracies = found["candidates"][0]["tracks"], [row["accuracy"] for row in candidates]
+    error = (
+        1.96 * (accuracies[0] * (1 - accuracies[0]) / tracks) ** 0.5
+    )  # tracks are independent, their frames nearly equal
+    apart = max(accuracies) - min(accuracies)
+    verdict = "more than that" if apart > error else "less than that: which of them helps is not known"
     return (
-        f"**What helps a recipe**, unequal classes included. Each candidate learned {found['share_of_tracks']:.0%} of "
-        f"the training tracks for {found['steps']} steps and was asked for {tracks} others, one training each, so that "
-        f"an accuracy is sure to about {error:.1%} either way (`python -m benchmarks.recipe_selection`).\n\n"
+        f"**Recipes compared**, unequal classes included. Each candidate learned {found['share_of_tracks']:.0%} of "
+        f"the training tracks for {found['steps']} steps and was asked for {tracks} others, one training each. By the "
+        f"tracks alone an accuracy is sure to about {error:.1%} either way, and another seed moves it further; the "
+        f"candidates differ by {apart:.1%}, {verdict} (`python -m benchmarks.recipe_selection`).\n\n"
         "| candidate | accuracy | macro-F1 | tracks mostly wrong |\n| --- | --- | --- | --- |\n" + "\n".join(rows)
     )
 
@@ -113,10 +139,12 @@ def _search() -> str:
     champion = _read("gtsrb/search/champion/scores.json")
     trials = pd.read_csv(RESULTS / "gtsrb/search/trials.csv")
     best = _read("gtsrb/search/best.json")["parameters"]
+    low, high = wilson(champion["test_images"] - champion["wrong"], champion["test_images"])
     return (
         f"**Search.** The command under [Use it](#use-it) tried {len(trials)} trials in "
         f"{_read('gtsrb/search/search.json')['seconds'] / 60:.0f} minutes, its champion's training on all images "
-        f"included, which names {champion['accuracy']:.2%} of the test images with "
+        f"included, which names {champion['accuracy']:.2%} [{low:.2%}, {high:.2%}] of the test images (one search, one "
+        "training; the interval is over images alone) with "
         f"{champion['parameters'] / 1e6:.2f} million parameters after {champion['epochs']} epochs "
         f"({best['architecture'].replace('_', '-')}, {best['activation']}, {best['contrast']} contrast; "
         "[what mattered](results/gtsrb/search/importance.png), "
@@ -130,12 +158,13 @@ def _budget() -> str:
         found = _read(path.name)
         pairs = [(row["asha_f1_macro"], row["random_f1_macro"]) for row in found["repetitions"]]
         ours, theirs = (", ".join(f"{score:.3f}" for score in scores) for scores in zip(*pairs, strict=True))
+        gain, low, high = t_interval([own - other for own, other in pairs])
         matched = sum(row["asha_epochs_to_match"] is not None for row in found["repetitions"])
         cells = [
             f"{found['trials']['random']} of {found['epochs_of_a_trial']} epochs, {theirs}",
             f"{found['trials']['asha']}, {ours}",
             f"{found['share_of_all_epochs']:.2f}",
-            f"{found['mean_gain_in_f1_macro']:+.3f}",
+            f"{gain:+.3f} [{low:+.3f}, {high:+.3f}]",
             f"{matched} of {len(pairs)}",
             f"{found['share_of_epochs_to_match']:.2f}",
         ]
@@ -143,9 +172,11 @@ def _budget() -> str:
     return (
         "**What a search saves.** Optuna with ASHA against random search whose trials all end, by the best validation "
         f"macro-F1 of each repetition, on {found['images']:,} images (`python -m benchmarks.search_budget --trials N "
-        "--epochs N`). The last column is the share of the random search's epochs after which its best was matched, "
-        "all of our own where it never was.\n\n"
-        "| random: trials, best | Optuna and ASHA: trials, best | their epochs, of random's | mean gain | matched | "
+        "--epochs N`). The best of many by validation flatters both; the gain is the mean of the repetitions' "
+        "differences with Student's t interval, and few repetitions say little where it holds 0. The last column is "
+        "the share of the random search's epochs after which its best was matched, all of our own where it never "
+        "was: a mean of so few repetitions, without an interval.\n\n"
+        "| random: trials, best | Optuna and ASHA: trials, best | their epochs, of random's | gain [95%] | matched | "
         "after |\n| --- | --- | --- | --- | --- | --- |\n" + "".join(rows)
     ).rstrip()
 
@@ -181,7 +212,7 @@ def _read(path: str) -> dict[str, Any]:
 def _seeds(trials: pd.DataFrame) -> str:
     """How `_over_seeds` is to be read."""
     count = trials["param/seed"].nunique()
-    return f"each of {count} seeds" if count < ENOUGH else f"{count} seeds, mean [95%]"
+    return f"each of {count} seeds, too few for an interval" if count < ENOUGH else f"{count} seeds, mean [95%]"
 
 
 def _over_seeds(values: "pd.Series[float]") -> str:

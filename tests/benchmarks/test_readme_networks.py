@@ -1,10 +1,13 @@
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binomtest
 
 from benchmarks import readme_networks
 from benchmarks.network_robustness import robustness_figure
-from benchmarks.readme_networks import COMPARED, robustness, thresholds
+from benchmarks.readme_networks import COMPARED, networks, robustness, thresholds, wilson
 
 FACTORS = {"reference": 1.0, "best": 2.0, "mobilenet_v2": 1.1}
 
@@ -43,3 +46,69 @@ def test_the_figure_has_the_noise_that_fails_first_on_top(grids):
     assert [label.get_text() for label in axes.get_yticklabels()] == ["gaussian", "brightness"]
     shares = [line.get_xdata()[0] for line in axes.lines if line.get_ydata()[0] < 0.5]
     assert shares == pytest.approx([0.2, 0.4, 0.22])  # of a range up to 0.5
+
+
+def test_the_thresholds_of_networks_are_said_to_be_of_these_networks(grids):
+    said = robustness()
+    assert "a threshold is of a network, not of a recipe" in said
+    assert "One training of each was measured" in said
+
+
+def train(tmp_path, name, wrong, seeds=(), **metrics):
+    """The files of a network that gets some of 1,000 images wrong, the first ones of all."""
+    place = tmp_path / ("train" if name == "default" else f"networks/{name}")
+    place.mkdir(parents=True)
+    scores = {"accuracy": 1 - wrong / 1000, "wrong": wrong, "test_images": 1000, "parameters": 1e6, "f1_macro": 0.9}
+    (place / "scores.json").write_text(json.dumps(scores | {"training_seconds": 60}))
+    (place / "results.json").write_text(json.dumps({"metrics": metrics}))
+    pd.DataFrame({"image_id": [f"test/{image}" for image in range(wrong)]}).to_csv(place / "mistakes.csv")
+    if seeds:
+        rows = [{"accuracy": 1 - count / 1000, "wrong": count, "f1_macro": 0.9, "seconds": 60} for count in seeds]
+        pd.DataFrame(rows).to_csv(place / "repeats.csv")
+    return place
+
+
+@pytest.fixture
+def trained(tmp_path, monkeypatch):
+    monkeypatch.setattr(readme_networks, "RESULTS", tmp_path)
+    return tmp_path
+
+
+def row(name):
+    [line] = [line for line in networks().split("\n") if line.startswith(f"| `{name}`")]
+    return [cell.strip() for cell in line.split("|")]
+
+
+def test_the_interval_of_one_training_is_over_images_alone(trained):
+    train(trained, "default", 10)
+    low, high = binomtest(990, 1000).proportion_ci(method="wilson")
+    assert row("default")[3:6] == [f"99.00% [{low:.2%}, {high:.2%}]", "1; images alone", "10"]
+
+
+def test_alike_counts_of_few_trainings_make_no_narrow_interval(trained):
+    train(trained, "best", 3, seeds=(3, 3, 3), **{"repeats/accuracy_low": 0.997, "repeats/accuracy_high": 0.997})
+    low, high = wilson(997, 1000)
+    assert row("best")[3:6] == [f"99.70% [{low:.2%}, {high:.2%}]", "3, worst 99.70%; images alone", "3, 3, 3"]
+
+
+def test_trainings_whose_predictions_are_kept_have_an_interval_over_both(trained):
+    ends = {"repeats/accuracy_low": 0.991, "repeats/accuracy_high": 0.998, "repeats/accuracy_worst": 0.994}
+    train(trained, "best", 4, seeds=(4, 6), **ends)
+    assert row("best")[3:5] == ["99.50% [99.10%, 99.80%]", "2, worst 99.40%; trainings and images"]
+
+
+def test_networks_are_compared_image_by_image(trained):
+    train(trained, "best", 2)
+    train(trained, "default", 9)
+    chance = 2 * 0.5**7  # all of the seven images on which they differ go one way
+    assert f"`best` gets 2 wrong, `default` 9 (p = {chance:.2g})" in networks()
+
+
+def test_what_an_ensemble_gains_is_said_to_be_of_one_ensemble(trained):
+    place = train(trained, "best", 4)
+    rows = [(1, 1, 0.9955, 0.5), (2, 1, 0.997, 1.0)]
+    pd.DataFrame(rows, columns=["networks", "views", "accuracy", "ms_per_image"]).to_csv(place / "together.csv")
+    said = networks()
+    assert "one network on 1 view of an image 4.5 wrong (0.50 ms); 2 together on 1 view of an image 3 wrong" in said
+    assert "one ensemble, of the 2 trainings above" in said
+    assert "no interval" in said
