@@ -1,5 +1,7 @@
 """What changes the digest of a figure, and what does not, on a small project."""
 
+import re
+
 import pytest
 
 from benchmarks.digest import Code, changed, code_digest, digest, sources
@@ -243,3 +245,22 @@ def test_the_thresholds_of_this_project_rest_on_their_estimator_and_not_on_gans(
     figure = Code(sources()).figure("python -m pipelines.noise_grid --preset standard --saliency none")
     assert {"find_threshold", "resample", "salt_pepper", "KeyedRandom", "standard"} <= figure.keys()
     assert not {"marble", "build_generator", "train_network", "draw_sign"} & figure.keys()
+
+
+def test_all_modules_of_pipelines_may_move_into_a_folder():
+    files, entry_points = sources(), "(?:main|prepare|train|tune|noise_grid|gan)"
+    named = re.compile(rf"\bpipelines(\.| import )(?!{entry_points}\b)(?=[a-z_])")
+    moved = {
+        re.sub(rf"^pipelines/(?!{entry_points}\b)", "pipelines/house/", path): re.sub(
+            named, lambda found: f"pipelines.house{found[1]}", text
+        )
+        for path, text in files.items()
+    }
+    assert {"pipelines/house/training.py", "pipelines/house/gans/trials.py", "pipelines/train.py"} <= moved.keys()
+    for command in (
+        "pipelines.noise_grid --preset standard",
+        "pipelines.tune --family dcgan",
+        "benchmarks.gan_quality",
+    ):
+        before, after = (Code(each).figure(f"python -m {command}") for each in (files, moved))
+        assert changed(before, after) == []
