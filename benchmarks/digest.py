@@ -17,6 +17,7 @@ import symtable
 from collections.abc import Mapping
 from copy import deepcopy
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("benchmarks", "gan", "models", "noise", "pipelines")
 CODE_DIGEST = "code_digest"
 """What result files call it."""
-KEEPING_BOOKS = {
+BOOKKEEPING = {
     "write_result",
     "write_whole",
     "RESULTS",
@@ -39,8 +40,7 @@ KEEPING_BOOKS = {
     "_describe",
 }
 ENTERING = {"entry_point", "Settings", "Results", "InputError", "WeightsError", "reason", "load_tensorflow", "connect"}
-SHOWING = {"summarise", "logger", "webp_uri", "inline_svg"}
-NO_FIGURE = KEEPING_BOOKS | ENTERING | SHOWING
+NO_FIGURE = BOOKKEEPING | ENTERING | {"summarise", "logger", "webp_uri", "inline_svg"}
 """Names that are not followed: they keep the books, talk to a cluster or a person, or say what is wrong."""
 TOLD = frozenset({"run", "logger", "click"})
 """Statements that begin with one of these tell MLflow or a person."""
@@ -73,10 +73,10 @@ def sources() -> dict[str, str]:
 
 
 def code_digest(command: str, files: Mapping[str, str]) -> str:
-    """One word for all that a command's figures rest on in these sources; `unknown` where it is none of them."""
+    """One word for all that a command's figures rest on in these sources; `unknown` where they do not tell."""
     try:
         return digest(Code(files).figure(command))
-    except LookupError:
+    except (LookupError, SyntaxError):  # a result is never lost for want of a digest
         return UNKNOWN
 
 
@@ -106,6 +106,10 @@ class Module:
         for statement in tree.body:
             for name in _bound(statement):
                 self.defined.setdefault(name, []).append(statement)
+
+    def has(self, name: str) -> bool:
+        """Whether the module defines a name, or passes it on."""
+        return name in self.defined or name in self.imported
 
     def defaults(self) -> dict[str, str]:
         """Options of an entry point that are words, and what they are where they are left out."""
@@ -156,7 +160,7 @@ class Code:
             LookupError: there is no such command.
         """
         words = shlex.split(command)
-        module = words[words.index("-m") + 1]
+        module = dict(pairwise(words))["-m"]
         defaults = self.module(module).defaults().items()
         words += [word for name, word in defaults if f"--{name.replace('_', '-')}" not in words]
         chosen = {part for word in words for part in re.split("[,:]", word) if part}
@@ -189,7 +193,7 @@ class Code:
         parts = [*own.imported.get(first, first).split("."), *rest]
         for end in range(len(parts) - 1, 0, -1):
             where = ".".join(parts[:end])
-            if where in self.modules and parts[end] in self.module(where).defined | self.module(where).imported:
+            if where in self.modules.keys() - {module} and self.module(where).has(parts[end]):
                 return self.find(where, ".".join(parts[end:]))
         return None, ".".join(parts)
 
@@ -226,7 +230,7 @@ class _Plain(ast.NodeTransformer):
                 setattr(node, block, kept or ([ast.Pass()] if block == "body" else []))
         return node
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> Any:
         node.returns = None
         if node.name.lstrip("_").startswith("require"):  # refuses what is wrong, and no more
             node.body = [ast.Pass()]
@@ -236,7 +240,7 @@ class _Plain(ast.NodeTransformer):
         node.annotation = None
         return node
 
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
         plain = ast.Assign([node.target], node.value) if node.value else ast.Expr(node.target)
         return self.generic_visit(ast.fix_missing_locations(plain))
 
@@ -254,10 +258,10 @@ class _Plain(ast.NodeTransformer):
         node.handlers = [one for one in node.handlers if not isinstance(one.body[-1], ast.Raise)]
         return node if node.handlers or node.finalbody else [*node.body, *node.orelse]
 
-    def visit_Expr(self, node: ast.Expr) -> ast.AST:
+    def visit_Expr(self, node: ast.Expr) -> Any:
         return ast.Pass() if ast.unparse(node).split(".")[0] in TOLD else self.generic_visit(node)
 
-    def visit_Call(self, node: ast.Call) -> ast.AST:
+    def visit_Call(self, node: ast.Call) -> Any:
         node.keywords = [one for one in node.keywords if one.arg not in ("help", "description")]
         return self.generic_visit(node)
 
@@ -304,7 +308,7 @@ class _Said(ast.NodeTransformer):
     def visit_Name(self, node: ast.Name) -> ast.AST:
         return self._resolved(node) if node.id in self.names else node
 
-    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+    def visit_Attribute(self, node: ast.Attribute) -> Any:
         first: ast.expr = node
         while isinstance(first, ast.Attribute):
             first = first.value
@@ -313,8 +317,10 @@ class _Said(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
-        if node.value in self.code.modules and "." in node.value:  # a command that is run as a process
-            self.reached.append(self.code.entry(node.value))
+        if node.value in self.code.modules and "." in node.value:
+            module, name = self.code.entry(node.value)
+            if name in self.code.module(module).defined:  # a command that is run as a process
+                self.reached.append((module, name))
         return node
 
     def _resolved(self, node: ast.Name | ast.Attribute) -> ast.AST:

@@ -147,7 +147,7 @@ def _search() -> str:
         "training; the interval is over images alone) with "
         f"{champion['parameters'] / 1e6:.2f} million parameters after {champion['epochs']} epochs "
         f"({best['architecture'].replace('_', '-')}, {best['activation']}, {best['contrast']} contrast; "
-        "[what mattered](results/gtsrb/search/importance.png), "
+        "[what seemed to matter](results/gtsrb/search/importance.png), "
         "[how they learned](results/gtsrb/search/learning_curves.png))."
     )
 

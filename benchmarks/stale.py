@@ -78,7 +78,7 @@ def judge(path: Path, said: dict[str, Any], today: Code) -> Made:
     file = path.relative_to(RESULTS).as_posix()
     command = str(said.get("command") or f"python -m {UNTOLD.get(file, f'benchmarks.{path.stem}')}")
     wrote, _, day = _git("log", "-1", "--follow", "--diff-filter=AM", "--format=%h %as", "--", file).partition(" ")
-    told = str(said.get("commit", UNKNOWN))
+    told, own = (str(said.get(name, UNKNOWN)) for name in ("commit", CODE_DIGEST))
     known = bool(_git("rev-parse", "--verify", "--quiet", f"{told.rstrip(CHANGED)}^{{commit}}"))
     commit = told.rstrip(CHANGED) if known else wrote
     when = str(said["date"])[:10] if "date" in said else f"{day}?"
@@ -86,12 +86,12 @@ def judge(path: Path, said: dict[str, Any], today: Code) -> Made:
     now, then = (_figure(code, command) for code in (today, code_of(commit) if commit else Code({})))
     if now is None:
         return Made(*about, "its command is gone")
-    if CODE_DIGEST in said and said[CODE_DIGEST] == digest(now):
+    if own == digest(now):
         return Made(*about, "fresh")
     if then is None:
         return Made(*about, "unknown: by code that no commit here has")
     names = tuple(changed(then, now))
-    if CODE_DIGEST in said and not names:
+    if own != UNKNOWN and not names:
         return Made(*about, "stale: made by code that no commit has")
     return Made(*about, f"stale: {len(names)} of {len(now)} changed" if names else "fresh", names)
 

@@ -237,8 +237,18 @@ NETWORKS = {"plain": 1, "deep": 2}
     assert code_digest(deep, files) != code_digest(deep, deeper)
 
 
-def test_a_command_that_is_none_of_ours_has_no_digest():
-    assert code_digest("python -m benchmarks.gone", PROJECT) == "unknown"
+@pytest.mark.parametrize("command", ["python -m benchmarks.gone", "make bench", "python -m noise.levels"])
+def test_a_command_that_is_none_of_ours_has_no_digest(command):
+    assert code_digest(command, PROJECT) == "unknown"
+
+
+def test_a_module_that_cannot_be_read_costs_the_digest_and_not_the_result():
+    assert code_digest(COMMAND, PROJECT | {"noise/levels.py": "def read("}) == "unknown"
+
+
+def test_a_module_that_is_named_and_not_run_is_no_entry_point():
+    files = with_changes(("noise/tables.py", "[1, 2]", '[1, "noise.levels"]'))
+    assert names_changed(files) == ["Table"]
 
 
 def test_the_thresholds_of_this_project_rest_on_their_estimator_and_not_on_gans():

@@ -60,6 +60,11 @@ def test_a_digest_is_believed_whatever_commit_brought_the_file(project):
     assert judged(project, SLOW).verdict == "stale: made by code that no commit has"
 
 
+def test_an_unknown_digest_is_none(project):
+    commit(project, SLOW, speed={"command": COMMAND, "code_digest": "unknown"})
+    assert judged(project, SLOW).verdict == "fresh"
+
+
 def test_the_commit_that_a_file_names_goes_before_the_one_that_brought_it(project):
     made = commit(project, SLOW)
     commit(project, FAST, speed={"command": COMMAND, "commit": f"{made}+"})
