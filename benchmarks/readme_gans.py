@@ -96,7 +96,8 @@ def _failures(found: dict[str, Any]) -> str:
 def _noisy_data(found: dict[str, Any]) -> str:
     clean, *noisy = found["findings"]
     return (
-        f"**GANs that learn noisy signs** ({_seeds(found)}). {clean}\n\n{_points(noisy)}\n"
+        f"**GANs that learn noisy signs** ({_seeds(found)}; the levels are thresholds of this one classifier). "
+        f"{clean}\n\n{_points(noisy)}\n"
         "![Training signs, and what GANs make of them](results/gan_noisy_data.png)\n\n"
         + _details("All numbers", _table("gan_noisy_data"), found)
     )

@@ -66,7 +66,7 @@ def results() -> Iterator[tuple[Path, dict[str, Any]]]:
     """The files that stand for what was measured, and what they say; pictures say nothing."""
     for path in sorted(RESULTS.rglob("*.json")):
         said = json.loads(path.read_text(encoding="utf-8"))
-        if path.parent == RESULTS or {"machine", "entry_point"} & set(said):
+        if isinstance(said, dict) and (path.parent == RESULTS or {"machine", "entry_point"} & said.keys()):
             yield path, said
     for path in (RESULTS / name for name in UNTOLD if name.endswith(".png")):
         if path.exists():
