@@ -2,13 +2,10 @@
 
     python -m benchmarks.threshold_coverage
 
-An observer is a set of images, each with its own tolerance: it is right at a level below the tolerance and wrong from
-there on, as an image is whose noise field is drawn once and scaled. Some images are wrong at every level (lapses),
-some are right even far out because the network's answer to noise happens to be theirs (guesses). Images of a track
-share a part of their tolerance, lapses and guesses. The truth is where the true continuous curve crosses; each
-simulation draws its own shape, width, position and rates, so that crossings lie anywhere between levels.
-
-Scenarios that are done are kept in the result file and not run again.
+Two tables: at fixed levels, and with levels added by the rule of `noise_grid`, which is run inside the simulation. The
+truth is the first level at which the true accuracy falls to a share of clean accuracy; each simulation draws its own
+shape, width, place and rates, so that crossings lie anywhere between levels. Rows without an honest interval (-inf to
+inf, the reason in `method`) are counted apart. Rows that are done are kept in the result file and not run again.
 """
 
 from __future__ import annotations
@@ -18,237 +15,221 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
-from scipy.optimize import brentq
-from scipy.special import expit, logit, ndtr
 from scipy.stats import binomtest
 
+from benchmarks.observers import END, SHAPES, Observer, Population, of_frames, of_sizes
 from benchmarks.record import RESULTS, Target, write_result
-from noise.crossing import crossings
+from noise.levels import USUAL
+from noise.refinement import next_levels
 from noise.resampling import Resampled, resample
 from noise.thresholds import find_threshold
+from pipelines.analysis import CRITERIA
+from pipelines.search import ROUNDS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
 
-LEVELS = np.linspace(0.0, 1.0, 11)
-SHARES = (0.9, 0.5)
-SHAPES = ("logistic", "gaussian", "log-gaussian", "square-root-gaussian", "weibull")
 REPLICATES = 1000
-COMPARED = 1000  # simulations in which the plainer intervals are taken too
+ROUNDING = 1e-9
+"""Of truths that are found by bisection."""
+LEAST, MOST = 0.93, 0.97
+"""Coverage asked of each row; above MOST is allowed at fixed levels where an interval is at most the cell, and the
+sampling error beside it."""
+
+
+def evenly(count: int) -> Callable[[np.random.Generator], Floats]:
+    """So many levels above the clean one."""
+    return lambda random: np.linspace(0.0, END, count + 1)  # noqa: ARG005
+
+
+def anywhere(random: np.random.Generator) -> Floats:
+    """Ten levels above the clean one, all but the last at random places."""
+    return np.concatenate([[0.0], np.sort(random.uniform(0.03, 0.99, 9)), [END]])
+
+
+def usual(random: np.random.Generator) -> Floats:  # noqa: ARG001
+    """The levels of a noise for which none are given."""
+    return np.array([0.0, *USUAL])
+
+
+GENTLE, TENTHS, SUDDEN = Population(), evenly(10), (0.25, 0.75)
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """A population of observers; ranges are drawn from uniformly."""
+    """A kind of observers, and the levels at which they are asked."""
 
     name: str
-    images: int
-    track: int = 1  # frames in a track; ragged tracks are of 1 to 2 * track - 1
-    ragged: bool = False
-    correlation: float = 0.0  # of the tolerances within a track
-    width: tuple[float, float] = (0.3, 0.6)  # levels from 90% to 10% of the fall, as a part of the range
-    centre: tuple[float, float] = (0.4, 0.6)
-    flips: float = 0.0  # answers that are the other way round by chance, anew at each level
-    bar: bool = False  # must cover 93.5 to 96.5%
+    population: Population = GENTLE
+    levels: Callable[[np.random.Generator], Floats] = TENTHS
+    images: tuple[int, ...] = (300, 6000)
 
 
 SCENARIOS = (
-    Scenario("300 images", 300, bar=True),
-    Scenario("6000 images", 6000, bar=True),
-    Scenario("300 images in about 75 tracks", 300, track=4, ragged=True, correlation=0.5, bar=True),
-    Scenario("6000 images in 200 tracks", 6000, track=30, correlation=0.5, bar=True),
-    Scenario("stress: 30 images", 30),
-    Scenario("stress: 300 images in 10 tracks", 300, track=30, correlation=0.5),
-    Scenario("stress: 6000 images, 1% of answers flipped anew at each level", 6000, flips=0.01),
-    Scenario("stress: 6000 images, fall near the first levels", 6000, width=(0.25, 0.35), centre=(0.2, 0.3)),
-    Scenario("stress: 6000 images, fall within 1.5 to 2.5 levels", 6000, width=(0.15, 0.25)),
+    Scenario("gentle falls"),
+    Scenario("falls of 0.15 to 0.3", Population((0.15, 0.3), (0.3, 0.7))),
+    Scenario("falls of 0.1 to 0.15", Population((0.1, 0.15), SUDDEN)),
+    Scenario("falls of 0.08", Population((0.08, 0.0801), SUDDEN)),
+    Scenario("falls of 0.02 to 0.05", Population((0.02, 0.05), SUDDEN)),
+    Scenario("falls near the first levels", Population((0.25, 0.35), (0.2, 0.3))),
+    Scenario("uneven levels, all falls", Population((0.02, 0.6), SUDDEN), anywhere),
+    Scenario("uneven levels, gentle falls", GENTLE, anywhere),
+    Scenario("usual levels", Population((0.1, 0.6), (0.1, 0.75)), usual),
+    Scenario("four levels", Population((0.2, 0.6), (0.4, 0.7)), evenly(4)),
+    Scenario("32 levels", Population((0.1, 0.5), (0.3, 0.7)), evenly(32)),
+    Scenario("32 levels, falls of 0.02 to 0.1", Population((0.02, 0.1), (0.3, 0.7)), evenly(32)),
+    Scenario("15 to 30% right again", Population((0.1, 0.5), (0.3, 0.6), again=(0.15, 0.3))),
+    Scenario("1% of answers flipped anew", Population(flips=0.01)),
+    Scenario("steps of 1/32", Population((0.2, 0.5), step=1 / 32)),
+    Scenario("steps of 1/32, usual levels", Population((0.2, 0.5), (0.1, 0.6), step=1 / 32), usual),
+    Scenario("three fields an image", Population(repeats=3)),
+    Scenario("clean accuracy of 60%", Population(lapses=(0.38, 0.42))),
+    Scenario("30 images", images=(30,)),
+    Scenario("tracks of 30", Population(groups=lambda images, _: np.arange(images) // 30)),
+    Scenario("ragged tracks of about 4", Population(groups=partial(of_frames, 4))),
+    Scenario("12 equal groups", Population(groups=lambda images, _: np.arange(images) * 12 // images)),
+    Scenario(
+        "a third in one group, the others of 30",
+        Population(groups=lambda images, _: of_sizes([images / 3, *[30] * (images // 45)], images)),
+    ),
+    Scenario(
+        "50 groups of Pareto sizes",
+        Population(groups=lambda images, random: of_sizes(random.pareto(1.5, 50) + 1, images)),
+    ),
+    Scenario(
+        "43 groups of log-normal sizes",
+        Population(groups=lambda images, random: of_sizes(np.exp(random.normal(size=43)), images)),
+    ),
 )
 
 
-@dataclass(frozen=True)
-class Observer:
-    """A law of tolerances: which normal score has which tolerance, and which share survives a level."""
-
-    tolerance: Callable[[Floats], Floats]
-    survival: Callable[[float], float]
-
-
-def observer(shape: str, centre: float, width: float) -> Observer:
-    """The law of a shape whose median is `centre` and whose 10% to 90% range is about `width` wide."""
-    if shape == "logistic":
-        scale = width / (2 * np.log(9))
-        return Observer(lambda z: centre + scale * logit(ndtr(z)), lambda x: float(expit((centre - x) / scale)))
-    if shape == "gaussian":
-        scale = width / 2.5631
-        return Observer(lambda z: centre + scale * z, lambda x: float(ndtr((centre - x) / scale)))
-    if shape == "log-gaussian":
-        scale = np.arcsinh(width / 2 / centre) / 1.28155
-        return Observer(
-            lambda z: centre * np.exp(scale * z), lambda x: float(ndtr(np.log(centre / max(x, 1e-300)) / scale))
-        )
-    if shape == "square-root-gaussian":
-        scale, root = width / 2.5631 / (2 * np.sqrt(centre)), np.sqrt(centre)
-        return Observer(
-            lambda z: np.maximum(root + scale * z, 0.0) ** 2, lambda x: float(ndtr((root - np.sqrt(x)) / scale))
-        )
-    power = brentq(lambda k: _weibull(0.1, centre, k) - _weibull(0.9, centre, k) - width, 0.3, 900.0)
-    return Observer(
-        lambda z: _weibull(ndtr(-z), centre, power), lambda x: float(np.exp(-np.log(2) * (x / centre) ** power))
-    )
+def added(observer: Observer, levels: Floats, number: int) -> Resampled:
+    """The sample after the rule of `noise_grid` has added its levels."""
+    for rounds in range(ROUNDS + 1):
+        sample = _sample(observer, levels, number)
+        if rounds == ROUNDS:
+            break
+        more = next_levels(sample, tuple(CRITERIA.values()), step=observer.population.step)
+        if not more:
+            break
+        levels = np.union1d(levels, more)
+    return sample
 
 
-def _weibull(survival: Any, median: float, power: float) -> Any:
-    return median * (-np.log(survival) / np.log(2)) ** (1 / power)
+def _sample(observer: Observer, levels: Floats, number: int) -> Resampled:
+    return resample(levels, observer.correct(levels), groups=observer.groups, seed=number, replicates=REPLICATES)
 
 
-def simulate(
-    scenario: Scenario, shape: str, random: np.random.Generator
-) -> tuple[NDArray[np.bool_], NDArray[np.int64] | None, Callable[[float], float]]:
-    """Answers (N, L), track of each image, and the true accuracy at any level."""
-    track = _tracks(scenario, random)
-    law = observer(shape, random.uniform(*scenario.centre), random.uniform(*scenario.width))
-    lapse, guess, flips = random.uniform(0.005, 0.04), random.uniform(0.0, 0.06), scenario.flips
-    tolerance = law.tolerance(_scores(scenario, track, scenario.correlation, random))
-    lapsed = ndtr(_scores(scenario, track, 0.6 * scenario.correlation, random)) < lapse
-    lucky = ndtr(_scores(scenario, track, 0.6 * scenario.correlation, random)) < guess
-    correct = np.where(tolerance[:, None] <= LEVELS, lucky[:, None], ~lapsed[:, None])
-    if flips:
-        correct ^= random.random(correct.shape) < flips
-
-    def accuracy(level: float) -> float:
-        kept = (1 - lapse) * law.survival(level) + guess * (1 - law.survival(level))
-        return kept * (1 - flips) + (1 - kept) * flips
-
-    return correct, track, accuracy
-
-
-def true_crossing(accuracy: Callable[[float], float], share: float) -> float:
-    """Where a true curve falls to `share` of clean accuracy; infinity if beyond the last level."""
-    target = share * accuracy(0.0)
-    crossing = float(brentq(lambda level: accuracy(level) - target, 0.0, 3.0))
-    return crossing if crossing <= LEVELS[-1] else np.inf
-
-
-def _tracks(scenario: Scenario, random: np.random.Generator) -> NDArray[np.int64] | None:
-    if scenario.track == 1:
-        return None
-    if not scenario.ragged:
-        return np.arange(scenario.images) // scenario.track
-    sizes = random.integers(1, 2 * scenario.track, size=scenario.images)
-    return np.repeat(np.arange(scenario.images), sizes)[: scenario.images]
-
-
-def _scores(
-    scenario: Scenario, track: NDArray[np.int64] | None, correlation: float, random: np.random.Generator
-) -> Floats:
-    """Normal scores of the images, correlated within a track."""
-    own = random.normal(size=scenario.images)
-    if track is None:
-        return own
-    shared = random.normal(size=track[-1] + 1)[track]
-    return np.asarray(np.sqrt(correlation) * shared + np.sqrt(1 - correlation) * own)
-
-
-def measure(scenario: Scenario, simulations: int) -> list[dict[str, Any]]:
-    """Coverage of both thresholds in one scenario: a row for each share."""
-    began, spent = time.perf_counter(), time.process_time()
-    found: dict[float, list[dict[str, float]]] = {share: [] for share in SHARES}
-    ways: dict[float, list[dict[str, bool]]] = {share: [] for share in SHARES}
+def measure(place: int, images: int, refined: bool, simulations: int) -> list[dict[str, Any]]:
+    """Coverage of both thresholds of one scenario: a row for each criterion."""
+    scenario, began = SCENARIOS[place], time.process_time()
+    found: dict[str, list[tuple[float, ...]]] = {name: [] for name in CRITERIA}
     for number in range(simulations):
-        random = np.random.default_rng([number, scenario.images, scenario.track])
-        correct, track, accuracy = simulate(scenario, SHAPES[number % len(SHAPES)], random)
-        sample = resample(LEVELS, correct, groups=track, seed=number, replicates=REPLICATES)
-        for share in SHARES:
-            truth = true_crossing(accuracy, share)
-            threshold = find_threshold(sample, share=share)
-            found[share].append(
-                {"truth": truth, "value": threshold.value, "low": threshold.low, "high": threshold.high}
-            )
-            if number < COMPARED:
-                ways[share].append(_plain_ways(sample, share, truth))
-    times = {"seconds": round(time.perf_counter() - began, 1), "cpu_seconds": round(time.process_time() - spent, 1)}
-    return [_row(scenario, share, found[share], ways[share]) | times for share in SHARES]
+        random = np.random.default_rng([place, images, number])
+        observer = Observer(scenario.population, images, SHAPES[number % len(SHAPES)], random)
+        levels = scenario.levels(random)
+        sample = added(observer, levels, number) if refined else _sample(observer, levels, number)
+        for name, share in CRITERIA.items():
+            truth = observer.first_crossing(share)
+            one = find_threshold(sample, share=share, step=scenario.population.step)
+            cell = np.diff(sample.levels)[np.clip(np.searchsorted(sample.levels, truth) - 1, 0, len(sample.levels) - 2)]
+            asked = images * scenario.population.repeats * (len(sample.levels) - 1)
+            found[name].append((truth, one.low, one.high, cell, one.sampling_error, asked))
+    seconds = round(time.process_time() - began, 1)
+    about = {"scenario": scenario.name, "images": images}
+    return [about | {"share": CRITERIA[name]} | _row(name, found[name]) | {"cpu_seconds": seconds} for name in CRITERIA]
 
 
-def _plain_ways(sample: Resampled, share: float, truth: float) -> dict[str, bool]:
-    """Whether the plain percentile and basic bootstrap intervals cover the truth."""
-    low, high = np.quantile(crossings(sample.levels, sample.replicates, share), [0.025, 0.975], method="lower")
-    value = float(crossings(sample.levels, sample.accuracy[None], share)[0])
-    basic = bool(2 * value - high <= truth <= 2 * value - low) if np.isfinite(value + high) else True
-    return {"percentile": bool(low <= truth <= high), "basic": basic}
-
-
-def _row(
-    scenario: Scenario, share: float, found: list[dict[str, float]], ways: list[dict[str, bool]]
-) -> dict[str, Any]:
-    truth, value, low, high = (np.array([one[key] for one in found]) for key in ("truth", "value", "low", "high"))
-    covered = (low <= truth) & (truth <= high)
-    wilson = binomtest(int(covered.sum()), len(covered)).proportion_ci(0.95, method="wilson")
-    finite = np.isfinite(value) & np.isfinite(truth)
-    closed = np.isfinite(high)
-    return asdict(scenario) | {
-        "share": share,
-        "simulations": len(found),
-        "replicates": REPLICATES,
-        "coverage": float(covered.mean()),
-        "coverage_low": float(wilson.low),
-        "coverage_high": float(wilson.high),
-        "missed_below": float((truth < low).mean()),
-        "missed_above": float((truth > high).mean()),
-        "coverage_by_shape": {shape: float(covered[k :: len(SHAPES)].mean()) for k, shape in enumerate(SHAPES)},
-        "coverage_of_other_ways": {way: float(np.mean([one[way] for one in ways])) for way in ways[0]},
-        "mean_width": float((high - low)[closed].mean()),
-        "open_intervals": float(1 - closed.mean()),
-        "bias": float((value - truth)[finite].mean()),
-        "root_mean_square_error": float(np.sqrt(np.mean((value - truth)[finite] ** 2))),
+def _row(criterion: str, found: list[tuple[float, ...]]) -> dict[str, Any]:
+    table = np.array(found)
+    honest = ~np.isneginf(table[:, 1])
+    truth, low, high, cell, error, asked = table[honest].T if honest.any() else table.T
+    covered = (low - ROUNDING <= truth) & (truth <= high + ROUNDING)
+    ends = binomtest(int(covered.sum()), len(covered)).proportion_ci(0.95, method="wilson")
+    return {
+        "criterion": criterion,
+        "coverage": round(float(covered.mean()), 4),
+        "low": round(float(ends.low), 4),
+        "high": round(float(ends.high), 4),
+        "missed_below": round(float((~covered & (truth < low)).mean()), 4),
+        "missed_above": round(float((~covered & (truth > high)).mean()), 4),
+        "width": _short(np.median(high - low)),
+        "cell": _short(np.median(cell)),
+        "sampling_error": _short(np.nanmedian(error)) if np.isfinite(error).any() else None,
+        "open": int(np.isinf(high).sum()),
+        "infinite": int((~honest).sum()),
+        "simulations": len(table),
+        "predictions": round(float(asked.mean())),
     }
 
 
-def _write(path: Path, rows: list[dict[str, Any]]) -> None:
-    order = {scenario.name: index for index, scenario in enumerate(SCENARIOS)}
-    rows = sorted(rows, key=lambda row: (order[row["name"]], -row["share"]))
-    bar = [row["coverage"] for row in rows if row["bar"]]
-    content = {
-        "interval": "BCa over groups with Student's expansion, and the doubt of interpolation in quadrature",
-        "scenarios": rows,
-    }
-    targets = []
-    if bar:
-        targets = [
-            Target("smallest coverage of the 95% threshold intervals", min(bar), at_least=0.935),
-            Target("largest coverage of the 95% threshold intervals", max(bar), at_most=0.965),
-        ]
-    write_result(path, content, targets=targets, packages=("numpy", "scipy"))
+def _short(value: Any) -> float:
+    return float(f"{value:.4g}")
+
+
+def kept_bounds(row: dict[str, Any], refined: bool) -> bool:
+    """Whether a row's coverage keeps its bounds within the error of the simulation, or has no interval at all."""
+    if row["infinite"] == row["simulations"]:
+        return True
+    wide = row["sampling_error"] is None or row["width"] > row["cell"] + 2 * 1.96 * row["sampling_error"]
+    return row["high"] >= LEAST and (row["low"] <= MOST or not (refined or wide))
+
+
+def _write(path: Path, tables: dict[str, list[dict[str, Any]]]) -> None:
+    def order(row: dict[str, Any]) -> tuple[int, int, str]:
+        return [one.name for one in SCENARIOS].index(row["scenario"]), row["images"], row["criterion"]
+
+    ordered = {name: sorted(rows, key=order) for name, rows in tables.items()}
+    targets = [
+        Target(
+            f"{name}: share of rows that keep their bounds",
+            np.mean([kept_bounds(row, name == "refined") for row in rows]),
+            at_least=1.0,
+        )
+        for name, rows in ordered.items()
+        if rows
+    ]
+    write_result(path, {"replicates": REPLICATES, **ordered}, targets=targets, packages=("numpy", "scipy"))
 
 
 @click.command()
-@click.option("--simulations", default=4000, show_default=True, help="Simulations of each scenario of the bar.")
-@click.option("--stress-simulations", default=1000, show_default=True, help="Simulations of each stress scenario.")
+@click.option("--simulations", default=1000, show_default=True, help="Of each row.")
 @click.option("--workers", default=2, show_default=True, help="Processes.")
 @click.option("--output", default=RESULTS / "threshold_coverage.json", type=click.Path(path_type=Path))
-def main(simulations: int, stress_simulations: int, workers: int, output: Path) -> None:
-    """Measure the coverage of threshold intervals; scenarios already in OUTPUT are kept."""
+def main(simulations: int, workers: int, output: Path) -> None:
+    """Measure the coverage of threshold intervals; rows already in OUTPUT are kept."""
     os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
-    asked = {scenario.name: simulations if scenario.bar else stress_simulations for scenario in SCENARIOS}
-    kept = json.loads(output.read_text(encoding="utf-8"))["scenarios"] if output.exists() else []
-    rows = [row for row in kept if row["simulations"] == asked.get(row["name"])]
-    done = {row["name"] for row in rows}
+    kept = json.loads(output.read_text(encoding="utf-8")) if output.exists() else {}
+    tables = {
+        name: [row for row in kept.get(name, []) if row["simulations"] == simulations] for name in ("fixed", "refined")
+    }
+    done = {(name, row["scenario"], row["images"]) for name, rows in tables.items() for row in rows}
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        jobs = [pool.submit(measure, each, asked[each.name]) for each in SCENARIOS if each.name not in done]
+        jobs = {
+            pool.submit(measure, place, images, name == "refined", simulations): name
+            for name in tables
+            for place, scenario in enumerate(SCENARIOS)
+            for images in scenario.images
+            if (name, scenario.name, images) not in done
+        }
         for job in as_completed(jobs):
-            rows += job.result()
-            _write(output, rows)
+            tables[jobs[job]] += job.result()
+            _write(output, tables)
             for row in job.result():
-                print(f"{row['name']}, share {row['share']}: {row['coverage']:.3f} in {row['seconds']} s")
+                click.echo(
+                    f"{jobs[job]:8} {row['scenario']:40} {row['images']:5} {row['criterion']:6} {row['coverage']:.3f} "
+                    f"[{row['low']:.3f}, {row['high']:.3f}] width {row['width']:.4f}, {row['infinite']} without"
+                )
 
 
 if __name__ == "__main__":
