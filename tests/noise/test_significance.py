@@ -23,7 +23,7 @@ def test_mcnemar_is_the_exact_binomial_test_of_the_images_that_changed(worse: in
     after = np.array([False] * worse + [True] * better + [True, False])
     changed = worse + better
     expected = binomtest(worse, changed, 0.5, alternative="greater").pvalue if changed else 1.0
-    assert mcnemar_worse(before, after) == pytest.approx(expected, rel=1e-9)
+    assert mcnemar_worse(before, after[:, None]) == pytest.approx(expected, rel=1e-9)
 
 
 def test_holm_steps_down_and_keeps_the_order_of_the_levels() -> None:
@@ -47,10 +47,54 @@ def test_a_better_level_is_never_significant() -> None:
     assert not failing_significantly(LEVELS, _answers(50, 20, 10, 0)).significant.any()
 
 
-def test_of_repeats_the_majority_decides() -> None:
-    once = _answers(0, 5, 40, 80)
-    repeated = np.stack([once, once, ~once], axis=1)
-    assert failing_significantly(LEVELS, repeated).p[1:] == pytest.approx(failing_significantly(LEVELS, once).p[1:])
+def test_repeats_that_are_copies_tell_no_more_than_one() -> None:
+    once = _answers(3, 5, 40, 80)
+    copies = np.stack([once] * 4, axis=1)
+    assert failing_significantly(LEVELS, copies).p[1:] == pytest.approx(failing_significantly(LEVELS, once).p[1:])
+
+
+def _exchangeable(random: np.random.Generator, images: int, repeats: int) -> np.ndarray:
+    """Clean and noisy answers alike: 99% right."""
+    return random.random((images, repeats + 1)) < 0.99
+
+
+def _alike_each_time(random: np.random.Generator, images: int, repeats: int) -> np.ndarray:
+    """A noise that turns 3% of the answers either way, the same in each repeat."""
+    kind = random.random(images)
+    return np.column_stack([kind >= 0.03, *[(kind < 0.03) | (kind >= 0.06)] * repeats])
+
+
+def _in_part(random: np.random.Generator, images: int, repeats: int) -> np.ndarray:
+    """A noise that turns 1% either way each time, and some at random."""
+    kind = random.random((images, 1))
+    right = random.random((images, repeats + 1)) < 0.98
+    turned = np.arange(repeats + 1) > 0
+    return np.where(kind < 0.01, turned, np.where(kind < 0.02, ~turned, right))
+
+
+@pytest.mark.parametrize("answers", [_exchangeable, _alike_each_time, _in_part])
+@pytest.mark.parametrize("images", [1000, 6315])
+@pytest.mark.parametrize("repeats", [1, 2, 3, 4])
+def test_a_noise_that_changes_no_accuracy_is_rejected_at_most_alpha_of_the_time(answers, images, repeats) -> None:
+    random = np.random.default_rng(images + repeats)
+    p = np.array([_p(answers(random, images, repeats)) for _ in range(600)])
+    for alpha in (0.05, 0.005):
+        assert np.mean(p <= alpha) <= alpha + 3 * np.sqrt(alpha * (1 - alpha) / 600)
+
+
+def _p(correct: np.ndarray) -> float:
+    """Of the images' answers without noise (N,) against those of the repeats (N, R)."""
+    return mcnemar_worse(correct[:, 0], correct[:, 1:])
+
+
+@pytest.mark.parametrize("images", [1000, 6315])
+def test_repeats_find_a_loss_more_often(images) -> None:
+    random, power = np.random.default_rng(3), []
+    for repeats in (1, 2, 4):
+        lost = random.random((300, images, repeats + 1)) < 0.99
+        lost[:, :, 1:] &= random.random((300, images, repeats)) < 1 - 0.25 / np.sqrt(images)
+        power.append(np.mean([_p(correct) <= 0.05 for correct in lost]))
+    assert 0.3 < power[0] + 0.02 < min(power[1:])
 
 
 def test_family_wise_error_is_held_where_nothing_changes() -> None:
