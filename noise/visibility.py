@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from noise.distortion import Measure
 
     Floats = NDArray[np.float64]
+    Integers = NDArray[np.int64]
 
 _HALVINGS = 50
+_DRAWS = 2000
+_NORMAL_95 = 1.959963984540054
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,43 @@ def level_at(curve: VisibilityCurve, value: float) -> Reading:
     target = float(curve.measure.to_distance(np.asarray(value, np.float64)))
     ends = (curve.distance, curve.distance + curve.over, np.maximum(curve.distance - curve.under, 0.0))
     return Reading(*(_crossing(curve.levels, -monotone_curve(-distance), target) for distance in ends))
+
+
+def rank_intervals(value: ArrayLike, low: ArrayLike, high: ArrayLike, *, seed: int = 0) -> tuple[Integers, Integers]:
+    """The 95% interval of each value's place among all, 1 the smallest.
+
+    As many others come before a value for certain as lie clearly below it, by simultaneous intervals of its differences
+    to all of them (Mogstad, Romano, Shaikh and Wilhelm 2024). That covers where values are close or equal, too, as the
+    ranks of values drawn anew around the estimates do not. The critical value is a Monte Carlo over the intervals, the
+    errors of which are taken as independent: those of the same images are alike in part, which only adds to the cover.
+
+    Args:
+        value: (N,) estimates.
+        low: (N,) lower ends of their 95% intervals; an end that is infinite or unknown bounds nothing.
+        high: (N,) upper ends.
+        seed: of the Monte Carlo.
+
+    Returns:
+        The first and the last place (N,).
+    """
+    centre, *ends = (np.asarray(part, np.float64) for part in (value, low, high))
+    under, over = (np.nan_to_num(np.abs(end - centre) / _NORMAL_95, nan=np.inf, posinf=np.inf) for end in ends)
+    normal = np.random.default_rng(seed).normal(size=(_DRAWS, len(centre)))
+    error = np.nan_to_num(normal * np.where(normal > 0, under, over), posinf=0.0, neginf=0.0)
+    first, last = np.empty((2, len(centre)), np.int64)
+    for place in range(len(centre)):
+        above, below = np.hypot(under[place], over), np.hypot(over[place], under)
+        apart, away = error[:, [place]] - error, centre[place] - centre
+        critical = np.quantile(np.maximum(_in_errors(apart, above), _in_errors(-apart, below)).max(axis=1), 0.95)
+        first[place] = 1 + np.sum(away > critical * above)
+        last[place] = len(centre) - np.sum(-away > critical * below)
+    return first, last
+
+
+def _in_errors(apart: Floats, error: Floats) -> Floats:
+    """Differences (B, N) in units of their standard errors (N,); 0 where nothing can be said."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.nan_to_num(apart / error, nan=0.0)
 
 
 def _crossing(levels: Floats, distance: Floats, target: float) -> float:

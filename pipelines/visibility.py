@@ -12,7 +12,7 @@ from scipy.stats import kendalltau
 import noise
 from noise.distortion import MEASURES, measure
 from noise.plugins import install
-from noise.visibility import Reading, VisibilityCurve, level_at, read_at, visibility_curve
+from noise.visibility import Reading, VisibilityCurve, level_at, rank_intervals, read_at, visibility_curve
 from pipelines.analysis import CLEAN, CRITERIA
 from pipelines.signs import SignDataset, Signs
 
@@ -30,6 +30,8 @@ RANKING = "ssim"
 """The measure on which noises are ranked first."""
 OTHERS = ("psnr", "csf_psnr")
 """The measures on which they are ranked beside it."""
+RANKS = {"rank": RANKING, **{f"rank_{other}": other for other in OTHERS}}
+"""The columns of ranks, and the measure of each."""
 SLIGHT = 0.95
 """The mean SSIM down to which a change counts as slight."""
 SLICE_BYTES = 1 << 26
@@ -107,18 +109,18 @@ def equal_visibility(thresholds: pd.DataFrame, distortions: pd.DataFrame) -> pd.
     Returns:
         A row a noise and criterion ("begins", "fails"), ranked noises first: noise, unit, criterion, censored, level,
         level_low, level_high; of each measure m the value there and its 95% interval, m, m_low, m_high; and rank,
-        rank_psnr, rank_csf_psnr among the noises of the criterion, 1 showing least, `rank` by SSIM. What is censored
-        has no rank: "above" was not reached, and its values (at the last level) are bounds that harm would exceed;
-        "below" was reached at the first level, and harm begins at or short of its values.
+        rank_psnr, rank_csf_psnr among the noises of the criterion, 1 showing least, `rank` by SSIM, each with its 95%
+        interval (rank_low, rank_high, ...; see `rank_intervals`: of this network, on these images, by the intervals of
+        the measure at the thresholds). What is censored has no rank: "above" was not reached, and its values (at the
+        last level) are bounds that harm would exceed; "below" was reached at the first level, and harm begins at or
+        short of its values.
     """
     curves = {name: _curves(rows) for name, rows in distortions.groupby("noise", sort=False)}
     wanted = thresholds[thresholds["criterion"].isin(list(CRITERIA))]
     rows = [_visibility_row(row, curves[row["noise"]]) for row in wanted.to_dict("records")]
     table = pd.DataFrame(rows)
     ranked = (table["censored"] == "") & table["level"].notna()
-    for name, column in {RANKING: "rank", **{other: f"rank_{other}" for other in OTHERS}}.items():
-        ranks = _shown(table, name)[ranked].groupby(table["criterion"]).rank(method="min")
-        table[column] = ranks.reindex(table.index).astype("Int64")
+    table = table.join(pd.concat([_ranks(table[ranked & (table["criterion"] == criterion)]) for criterion in CRITERIA]))
     keys = {"criterion": table["criterion"].map(list(CRITERIA).index), "open": ~ranked, "shown": _shown(table, RANKING)}
     order = pd.DataFrame(keys).sort_values(list(keys), kind="stable").index
     return table.loc[order].reset_index(drop=True)
@@ -192,9 +194,19 @@ def _curves(rows: pd.DataFrame) -> dict[str, VisibilityCurve]:
     }
 
 
-def _shown(table: pd.DataFrame, name: str) -> pd.Series[float]:
-    """How much shows in each row, on the distance scale of a measure."""
-    return pd.Series(MEASURES[name].to_distance(table[name].to_numpy(np.float64)), table.index)
+def _shown(table: pd.DataFrame, name: str, end: str = "") -> pd.Series[float]:
+    """How much shows in each row, or an end of its interval, on the distance scale of a measure."""
+    return pd.Series(MEASURES[name].to_distance(table[f"{name}{end}"].to_numpy(np.float64)), table.index)
+
+
+def _ranks(table: pd.DataFrame) -> pd.DataFrame:
+    """The rank of each row by how much shows on each measure, and the ends of its interval."""
+    found: dict[str, object] = {}
+    for column, name in RANKS.items():
+        shown, one, other = (_shown(table, name, end) for end in ("", "_low", "_high"))
+        first, last = rank_intervals(shown, np.fmin(one, other), np.fmax(one, other))
+        found |= {column: shown.rank(method="min"), f"{column}_low": first, f"{column}_high": last}
+    return pd.DataFrame(found, table.index).astype("Int64")
 
 
 def _visibility_row(row: Mapping[Any, Any], curves: Mapping[str, VisibilityCurve]) -> dict[str, object]:

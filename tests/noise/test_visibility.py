@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from noise.distortion import MEASURES
-from noise.visibility import level_at, read_at, visibility_curve
+from noise.visibility import level_at, rank_intervals, read_at, visibility_curve
 
 LEVELS = np.array([0.0, 0.1, 0.2, 0.4, 0.8])
 
@@ -110,3 +110,30 @@ def test_noise_that_shows_less_again_is_levelled():
 def test_levels_must_increase():
     with pytest.raises(ValueError, match="increase"):
         exact("l2", 0.5 * LEVELS, LEVELS[::-1])
+
+
+@pytest.mark.parametrize(
+    "truth", [np.zeros(20), np.arange(20.0), np.repeat([0, 1, 5, 5.5], 5), np.geomspace(0.1, 40, 20)]
+)
+def test_intervals_of_ranks_cover_the_true_ranks(truth):
+    """Estimates with known errors of 0.3 to 1; of equal values any place from the first to the last of them is true."""
+    random, hits, trials = np.random.default_rng(2), np.zeros(20), 100
+    first, last = (truth[None] < truth[:, None]).sum(axis=1) + 1, (truth[None] <= truth[:, None]).sum(axis=1)
+    error = random.uniform(0.3, 1, 20)
+    for seed in range(trials):
+        seen = truth + error * random.normal(size=20)
+        low, high = rank_intervals(seen, seen - 1.96 * error, seen + 1.96 * error, seed=seed)
+        hits += (low <= first) & (last <= high)
+    assert hits.mean() / trials >= 0.94
+    assert hits.min() / trials >= 0.89
+
+
+def test_ranks_that_are_sure_have_narrow_intervals_and_what_is_unknown_has_wide_ones():
+    value = np.array([1.0, 9.0, 2.0, 2.2])
+    low, high = rank_intervals(value, value - 0.2, value + 0.2)
+    assert (low.tolist(), high.tolist()) == ([1, 4, 2, 2], [1, 4, 3, 3])
+    low, high = rank_intervals(value, value - 0.2, [1.2, 9.2, np.inf, np.nan])
+    assert (low.tolist(), high.tolist()) == ([1, 2, 2, 2], [1, 4, 4, 4])
+    exact = rank_intervals(value, value, value)
+    assert exact[0].tolist() == exact[1].tolist() == [1, 4, 2, 3]
+    assert [part.tolist() for part in rank_intervals([3.0], [2.0], [4.0])] == [[1], [1]]

@@ -104,6 +104,8 @@ def test_thresholds_are_read_on_every_measure_and_ranked_by_what_shows():
     ]  # fmt: skip
     for column in ("rank", "rank_psnr", "rank_csf_psnr"):
         assert found[column].tolist() == [1, 2, 1, 2]
+        ends = found[[f"{column}_low", f"{column}_high"]].to_numpy().tolist()
+        assert ends == [[1, 1], [2, 2], [1, 1], [2, 2]]
     loud = found[(found["noise"] == "loud") & (found["criterion"] == "begins")].iloc[0]
     assert (loud["level"], loud["level_low"], loud["level_high"]) == (0.2, 0.18, 0.22)
     for key, one in MEASURES.items():
@@ -125,12 +127,22 @@ def test_what_is_censored_or_has_no_threshold_is_bounded_and_not_ranked():
         distortions(never=0.1, early=0.2, none=0.3, known=1.0),
     ).set_index("noise")
     assert found.index[0] == "known"
-    assert found["rank"].isna().tolist() == [False, True, True, True]
+    assert found["rank"].isna().tolist() == found["rank_low"].isna().tolist() == [False, True, True, True]
     assert found.loc["never", "ssim"] == pytest.approx(1 - 0.04**2)
     assert found.loc["never", "ssim_low"] == -np.inf
     assert found.loc["early", "ssim_high"] == 1
     assert np.isnan(found.loc["none", "ssim"])
     assert found["censored"].to_dict() == {"known": "", "early": "below", "never": "above", "none": ""}
+
+
+def test_ranks_that_the_intervals_leave_open_have_an_interval():
+    rows = [threshold(name, "begins", level, 0.1, 0.3) for name, level in (("a", 0.2), ("b", 0.21), ("c", 0.22))]
+    found = equal_visibility(
+        pd.DataFrame([*rows, threshold("d", "begins", 0.2, -np.inf, np.inf)]), distortions(a=1.0, b=1.0, c=1.0, d=9.0)
+    )
+    assert found["rank"].tolist() == [1, 2, 3, 4]
+    assert found["rank_low"].tolist() == [1] * 4
+    assert found["rank_high"].tolist() == [4] * 4
 
 
 def test_tables_that_went_through_files_give_the_same(tmp_path):
