@@ -10,9 +10,9 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from noise.registry import disturb
-from pipelines.analysis import CLEAN
+from pipelines.analysis import CLEAN, CRITERIA
 from pipelines.errors import InputError
-from pipelines.failures.rows import threshold_of
+from pipelines.failures.rows import level_near, threshold_of
 from pipelines.intervals import t_interval
 
 if TYPE_CHECKING:
@@ -301,16 +301,24 @@ def _examples(
     moves: pd.DataFrame,
     explainers: Mapping[str, Explain],
 ) -> Iterator[Example]:
-    """Of the noises that fail fastest a failure at that level: of those one can see, the one with the median move."""
+    """Of the noises that fail fastest a failure where they do: of those one can see, the one with the median move.
+
+    A noise is passed over where no measured level stands for its threshold, see `level_near`.
+    """
     method, explain = next(iter(explainers.items()))
-    clean = measured.predictions[CLEAN].set_index("image_id")["confidence"]
+    answered = measured.predictions[CLEAN]
+    clean = answered.set_index("image_id")["confidence"]
+    half = CRITERIA["fails"] * float((answered["label"] == answered["predicted"]).mean())
     failed = moves[(moves["method"] == method) & (moves["outcome"] == "wrong") & moves["rank_correlation"].notna()]
     contrast = sample.image.std(axis=(1, 2, 3))
     used: set[int] = set()
     for part in _fastest(thresholds, measured.levels):
         name, fails = part.kind.name, threshold_of(thresholds, part.kind.name, "fails")
+        answers = measured.predictions[name]
+        accuracy = (answers["predicted"] == answers["label"]).groupby(answers["level_index"]).mean()
+        place = level_near(fails, part.levels[1:], accuracy, half)
         rows = failed[(failed["noise"] == name) & ~failed["image"].isin(used)]
-        rows = rows[rows["level"] == rows["level"].where(rows["level"] >= fails, np.inf).min()]
+        rows = rows[rows["level_index"] == (-1 if place is None else place + 1)]
         if rows.empty:
             continue
         seen = contrast[rows["image"].to_numpy()]
@@ -319,7 +327,6 @@ def _examples(
         image, level = int(typical["image"]), float(typical["level"])
         used.add(image)
         image_id, label, shown = str(sample.image_id[image]), int(sample.label[image]), sample.image[image]
-        answers = measured.predictions[name]
         answers = answers[(answers["repeat"] == 0) & (answers["image_id"] == image_id)]
         answer = answers[answers["level_index"] == typical["level_index"]].iloc[0]
         noisy = disturb(part.kind, shown[None], [level], image_ids=[image_id], seed=search.seed)[0, 0]

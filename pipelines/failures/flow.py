@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from pipelines.failures.rows import noises_of, threshold_of
+from pipelines.analysis import CLEAN, CRITERIA
+from pipelines.failures.rows import level_near, noises_of, threshold_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,20 +27,23 @@ def confusion_flow(
     """Count the wrong answers of each noise where it fails, by true and by predicted class.
 
     Args:
-        predictions: of each noise its rows (level, level_index, label, predicted).
+        predictions: of each noise its rows (level, level_index, label, predicted); the clean images under "clean".
         thresholds: rows of `Analysis.thresholds`.
         class_names: of the C classes; labels are 0..C-1.
 
     Returns:
-        For each noise at the measured level nearest to its `fails` threshold (`measured_at` says so, or that it is the
-        last level) the `TOP_PAIRS` most frequent pairs (kind "pair") and every class that wrong answers went to (kind
-        "sink", without a label), most frequent first: noise, level, level_index, measured_at, failures, kind, rank,
+        For each noise at the measured level that stands for its `fails` threshold (see `level_near`; a noise without
+        such a level has no rows), or at its last where it does not fail (`measured_at` says which), the `TOP_PAIRS`
+        most frequent pairs (kind "pair") and every class that wrong answers went to (kind "sink", without a label),
+        most frequent first: noise, level, level_index, measured_at, failures, kind, rank,
         label, label_name, predicted, predicted_name, count, rate (of a pair: share of the label's answers; of a sink:
         share of the answers to all other classes), share (of all failures), entropy (of the sinks, in bits), and
         destinations (2 to the entropy: as many classes, evenly hit, would have that entropy).
     """
+    clean = predictions[CLEAN]
+    half = CRITERIA["fails"] * float((clean["label"] == clean["predicted"]).mean())
     tables = [
-        _flow_of(name, predictions[name], threshold_of(thresholds, name, "fails"), len(class_names))
+        _flow_of(name, predictions[name], threshold_of(thresholds, name, "fails"), half, len(class_names))
         for name in noises_of(predictions)
     ]
     table = pd.concat(tables, ignore_index=True)
@@ -49,9 +53,11 @@ def confusion_flow(
     return table
 
 
-def _flow_of(name: str, rows: pd.DataFrame, threshold: float, classes: int) -> pd.DataFrame:
-    levels = rows.groupby("level_index")["level"].first()
-    index, measured_at = _measured_level(levels, threshold)
+def _flow_of(name: str, rows: pd.DataFrame, threshold: float, half: float, classes: int) -> pd.DataFrame:
+    by_level = rows.assign(right=rows["label"] == rows["predicted"]).groupby("level_index")
+    levels, fails = by_level["level"].first(), np.isfinite(threshold)
+    place = level_near(threshold, levels, by_level["right"].mean(), half) if fails else len(levels) - 1
+    index = -1 if place is None else int(levels.index[place])
     here = rows[rows["level_index"] == index]
     label, predicted = here["label"].to_numpy(np.int64), here["predicted"].to_numpy(np.int64)
     asked = np.bincount(label, minlength=classes)
@@ -64,20 +70,13 @@ def _flow_of(name: str, rows: pd.DataFrame, threshold: float, classes: int) -> p
     table["destinations"] = 2 ** table["entropy"]
     before: dict[str, str | int | float] = {
         "noise": name,
-        "level": float(levels[index]),
+        "level": float(levels.get(index, np.nan)),
         "level_index": index,
-        "measured_at": measured_at,
+        "measured_at": AT_THRESHOLD if fails else AT_LAST,
     }
     for place, (column, value) in enumerate((before | {"failures": failures}).items()):
         table.insert(place, column, value)
     return table
-
-
-def _measured_level(levels: pd.Series[float], threshold: float) -> tuple[int, str]:
-    if not np.isfinite(threshold):
-        return int(levels.index[-1]), AT_LAST
-    nearest = int(np.argmin(np.abs(levels.to_numpy() - threshold)))
-    return int(levels.index[nearest]), AT_THRESHOLD
 
 
 def _pairs(counts: Integers, asked: Integers) -> pd.DataFrame:

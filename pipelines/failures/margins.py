@@ -9,8 +9,8 @@ import pandas as pd
 from numba import njit
 
 from models.calibration import auroc
-from pipelines.analysis import CLEAN
-from pipelines.failures.rows import groups_of, noises_of, threshold_of
+from pipelines.analysis import CLEAN, CRITERIA
+from pipelines.failures.rows import groups_of, level_near, noises_of, threshold_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,9 +80,9 @@ def margin_predicts(images: pd.DataFrame, thresholds: pd.DataFrame, *, seed: int
         A row for each noise: noise, n, groups, never (share of the images that no level makes wrong: ties at the top),
         right_again (share of those that fail that are right at some larger level), rho (Spearman's, of margin and
         level), rho_low, rho_high (95%, percentiles of a bootstrap over tracks, or over images where no track is
-        known), begins (the threshold), early (share of the images that fail up to the first measured level that
-        reaches it, or at all where none does), auroc (of a small margin for failing early), auroc_low, auroc_high,
-        method.
+        known), begins (the threshold), early (share of the images that fail up to the measured level that stands for
+        it, see `level_near`, or at all where it is not reached; NaN without such a level), auroc (of a small margin
+        for failing early), auroc_low, auroc_high, method.
     """
     group = groups_of(images)
     counts = _draw(int(group.max()) + 1, seed)
@@ -97,7 +97,7 @@ def margin_predicts(images: pd.DataFrame, thresholds: pd.DataFrame, *, seed: int
 def _foretold(part: pd.DataFrame, groups: Integers, counts: NDArray[np.uint8], begins: float) -> dict[str, object]:
     margin, level = part["margin"].to_numpy(np.float64), part["level"].to_numpy(np.float64)
     fails = np.isfinite(level)
-    early = fails & (part["level_below"].to_numpy(np.float64) < begins)
+    early = level <= _early(level, begins)
     rho, drawn = spearman(margin, level, counts, groups)
     low, high = np.nanquantile(drawn, [0.025, 0.975]) if np.isfinite(rho) else (np.nan, np.nan)
     warned = auroc(-margin, early, groups)
@@ -110,11 +110,21 @@ def _foretold(part: pd.DataFrame, groups: Integers, counts: NDArray[np.uint8], b
         "rho_low": float(low),
         "rho_high": float(high),
         "begins": begins,
-        "early": float(early.mean()),
+        "early": float(early.mean()) if early.any() else np.nan,
         "auroc": warned.value,
         "auroc_low": warned.low,
         "auroc_high": warned.high,
     }
+
+
+def _early(level: Floats, begins: float) -> float:
+    """Up to which level an image fails early; below all where no measured level stands for the threshold."""
+    if np.isposinf(begins):
+        return np.finfo(np.float64).max
+    measured = np.unique(level[np.isfinite(level)])
+    kept = 1 - np.searchsorted(np.sort(level), measured, side="right") / len(level)
+    place = level_near(begins, measured, kept, CRITERIA["begins"])
+    return -np.inf if place is None else float(measured[place])
 
 
 def spearman(x: Floats, y: Floats, counts: NDArray[np.uint8], groups: Integers) -> tuple[float, Floats]:

@@ -321,7 +321,7 @@ def _destinations(axes: Axes, flow: pd.DataFrame, columns: Groups, row: int, lef
         at = place[found["noise"]] + 0.5
         axes.text(at, row + 0.9, f"{found['destinations']:.0f}{unmet}", ha="center", va="center", fontsize=6)
     notes = (
-        "At the measured level nearest to where the noise makes it fail; * it does not fail: at the last level.",
+        "At a tested level with about the accuracy at which it fails (within 0.1); * it does not fail: at the last.",
         f"A pair has no cell where it is not among the {TOP_PAIRS} most frequent of that noise.",
     )
     style: dict[str, Any] = {"fontsize": 6.2, "color": MUTED, "style": "italic", "linespacing": 1.35}

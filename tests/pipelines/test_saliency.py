@@ -112,7 +112,7 @@ def grid(tmp_path_factory, write_signs, colour_model):
         noisy = saliency.disturb(part.kind, images.image, part.levels, image_ids=images.image_id.tolist(), seed=5)
         rows = [answers(model, images, noisy[index], index) for index in range(1, 5)]
         predictions[part.kind.name] = pd.concat(rows)
-    thresholds = [("colour_patches", 0.7), ("gaussian", np.inf)]
+    thresholds = [("colour_patches", 0.95), ("gaussian", np.inf)]
     return SimpleNamespace(
         search=SimpleNamespace(classifier=Classifier("m", colour_model, "d"), signs=signs, seed=5, limit=None),
         measured=SimpleNamespace(levels=levels, predictions=predictions),
@@ -152,7 +152,7 @@ def test_a_grid_is_explained(grid):
 def test_examples_are_failures_at_the_threshold(grid):
     found = explained(grid, "grad_cam")
     (example,) = found.examples
-    assert (example.noise, example.level) == ("colour_patches", 0.8)
+    assert (example.noise, example.level) == ("colour_patches", 1.0)
     assert example.label != example.predicted
     model = keras.saving.load_model(grid.search.classifier.path)
     for image, said in ((example.clean, example.label), (example.noisy, example.predicted)):
@@ -160,6 +160,14 @@ def test_examples_are_failures_at_the_threshold(grid):
     assert example.maps.shape == (3, 16, 16)
     correlation, _ = map_shifts(example.maps[:1], example.maps[1:2])
     assert example.rank_correlation == pytest.approx(correlation[0], abs=1e-5)
+
+
+def test_a_level_of_another_accuracy_gives_no_example(grid):
+    rows = grid.measured.predictions["colour_patches"]
+    rows = rows.assign(predicted=rows["predicted"].where(rows["level_index"] < 4, 9))  # all wrong at the last level
+    predictions = grid.measured.predictions | {"colour_patches": rows}
+    measured = SimpleNamespace(levels=grid.measured.levels, predictions=predictions)
+    assert explain_grid(grid.search, measured, grid.thresholds, ["gradient"]).examples == ()
 
 
 def test_a_network_of_white_1_that_gives_probabilities(grid, tmp_path):

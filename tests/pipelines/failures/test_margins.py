@@ -76,7 +76,7 @@ def test_margins_that_decide_the_level_foretell_it_wholly(thresholds):
     assert row["rho"] == pytest.approx(spearmanr(margin, np.floor(margin)).statistic)
     assert row["rho_low"] <= row["rho"] <= row["rho_high"]
     assert row["auroc"] == 1
-    assert row["early"] == pytest.approx(0.4)
+    assert row["early"] == pytest.approx(0.2)  # at level 1; at 2 twice as many have failed as where it begins to
     assert (row["n"], row["groups"], row["never"]) == (100, 100, 0)
 
 
@@ -88,6 +88,11 @@ def test_margins_that_have_no_part_in_it_foretell_nothing(thresholds):
     assert row["rho_high"] - row["rho_low"] == pytest.approx(2 * 1.96 / np.sqrt(2000), rel=0.1)
     assert row["auroc_low"] < 0.5 < row["auroc_high"]
     assert row["never"] == pytest.approx(0.3, abs=0.03)
+
+
+def test_images_that_fail_at_a_level_far_from_the_threshold_do_not_fail_early(thresholds):
+    row = margin_predicts(failing(np.linspace(0, 5, 100), 1.0), thresholds({"dots": (0.8, 0.9)})).iloc[0]
+    assert np.isnan([row["early"], row["auroc"], row["auroc_low"]]).all()
 
 
 def test_images_that_never_fail_leave_nothing_to_foretell(thresholds):

@@ -94,7 +94,7 @@ def test_confidence_is_read_at_the_levels_nearest_to_the_thresholds(study, noise
 
 def test_where_answers_go(study, noises):
     text = answers(study, noises)["Where answers go"]
-    assert text.startswith("Under 3 of the 3 noises that make it fail, wrong answers name “Speed limit (10 km/h)”")
+    assert text.startswith("Under 2 of the 2 noises that make it fail, wrong answers name “Speed limit (10 km/h)”")
 
 
 def test_a_noise_that_did_harm_before_its_first_level_is_named(study, noises):
