@@ -60,6 +60,6 @@ def analyse_failures(
     return Failures(
         confusion_flow=confusion_flow(predictions, analysis.thresholds, class_names),
         confidence=confidence_warnings(predictions),
-        class_factors=class_factors(analysis.per_class, analysis.thresholds, train_counts, shapes, seed=seed),
+        class_factors=class_factors(analysis.per_class, analysis.thresholds, train_counts, shapes),
         margins=margin_predicts(images, analysis.thresholds, seed=seed),
     )

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
+from scipy.special import stdtrit
+from scipy.stats import rankdata, spearmanr
 
 from pipelines.failures.rows import threshold_of
 from pipelines.reports.classes import RANKED_SUPPORT
@@ -21,11 +22,12 @@ if TYPE_CHECKING:
 
 ALL = "all"
 """Stands for the mean over the noises."""
-REPLICATES = 2000
-TAILS = (0.025, 0.975)
-SIZE_METHOD = "Spearman's rho over classes; 95%, percentiles of a bootstrap over classes"
-SHAPE_METHOD = "mean over classes of the rank, 0 first to fail, 1 last; 95%, percentiles of a bootstrap over classes"
-ALL_METHOD = " and over noises"
+NORMAL_95 = 1.959963984540054
+SIZE_METHOD = "Spearman's rho over classes; 95%, Bonett and Wright 2000"
+SHAPE_METHOD = (
+    "mean over classes of the rank, 0 first to fail, 1 last; 95% over such classes, the wider of Student's t by the "
+    "shape's own classes and by the spread within all shapes"
+)
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,6 @@ def class_factors(
     thresholds: pd.DataFrame,
     train_counts: Sequence[int],
     shapes: Mapping[int, str],
-    *,
-    seed: int = 0,
 ) -> pd.DataFrame:
     """Relate the classes' `fails` thresholds to training images and to sign shape, noise by noise and over all.
 
@@ -58,20 +58,24 @@ def class_factors(
         thresholds: rows of `Analysis.thresholds`.
         train_counts: training images of each class.
         shapes: of the classes' signs; where a data set has none, the table has no rows of factor "shape".
-        seed: of the bootstrap.
 
     Returns:
-        Rows factor ("training images" or "shape"), noise ("all": by the mean rank over the noises), group (the shape),
-        classes (how many were compared), left_out (with too few test images), value (rho, or the mean rank), low,
-        high (NaN where one class is too few), ratio (of a shape: median of class threshold / threshold over all
-        classes; NaN where the noise's own is not reached), method.
+        Rows factor ("training images" or "shape"), noise ("all": by the mean rank over these noises), group (the
+        shape), classes (how many were compared; of a shape also 1 or 0), left_out (with too few test images), value
+        (rho, or the mean rank), low, high (NaN where classes are too few: rho takes 4, a mean rank 2), ratio (of a
+        shape: median of class threshold / threshold over all classes; NaN where the noise's own is not reached) and
+        method.
     """
     found = _ranked_classes(per_class)
     overall = np.array([threshold_of(thresholds, noise, "fails") for noise in found.noises])
     overall[~np.isfinite(overall)] = np.nan
-    random = np.random.default_rng(seed)
-    rows = _size_rows(found, np.asarray(train_counts, np.float64)[found.label], random)
-    rows += _shape_rows(found, found.threshold / overall, shapes, random)
+    places = {noise: found.rank[:, column] for column, noise in enumerate(found.noises)}
+    places[ALL] = _mean(found.rank, axis=1).round(12)  # so that equal sums of ranks tie
+    ratios = dict(zip(found.noises, (found.threshold / overall).T, strict=True)) | {ALL: found.threshold / overall}
+    rows = [_size_row(noise, place, np.asarray(train_counts)[found.label]) for noise, place in places.items()]
+    shape = np.array([shapes.get(int(label), "") for label in found.label], dtype=object)
+    for name in dict.fromkeys(shapes.values()):
+        rows += [_shape_row(name, noise, place, ratios[noise], shape) for noise, place in places.items()]
     columns = ["factor", "noise", "group", "classes", "left_out", "value", "low", "high", "ratio", "method"]
     return pd.DataFrame([row | {"left_out": found.left_out} for row in rows], columns=columns)
 
@@ -88,73 +92,57 @@ def _ranked_classes(per_class: pd.DataFrame) -> _Classes:
     return _Classes(kept.index.to_numpy(np.int64), tuple(map(str, kept.columns)), threshold, rank, left_out)
 
 
-def _size_rows(found: _Classes, images: Floats, random: np.random.Generator) -> list[dict[str, object]]:
-    places = {noise: found.rank[:, column] for column, noise in enumerate(found.noises)}
-    places[ALL] = _mean(found.rank, axis=1).round(12)  # so that equal sums of ranks tie
-    rows = []
-    for noise, place in places.items():
-        known = np.isfinite(place)
-        value, low, high = _rho(images[known], place[known], random)
-        before = {"factor": "training images", "noise": noise, "group": "", "classes": int(known.sum())}
-        rows.append(before | {"value": value, "low": low, "high": high, "method": SIZE_METHOD})
-    return rows
+def _size_row(noise: str, place: Floats, images: NDArray[np.generic]) -> dict[str, object]:
+    known = np.isfinite(place)
+    value, low, high = _rho(images[known].astype(np.float64), place[known])
+    before = {"factor": "training images", "noise": noise, "group": "", "classes": int(known.sum())}
+    return before | {"value": value, "low": low, "high": high, "method": SIZE_METHOD}
 
 
-def _rho(x: Floats, y: Floats, random: np.random.Generator) -> tuple[float, float, float]:
-    if len(x) < 3:
+def _rho(x: Floats, y: Floats) -> tuple[float, float, float]:
+    """Spearman's rho with its interval; NaN where too few values, or values that order wholly alike, give none."""
+    if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return np.nan, np.nan, np.nan
-    drawn = random.integers(len(x), size=(REPLICATES, len(x)))
-    value = float(_row_rhos(x[None], y[None])[0])
-    low, high = np.nanquantile(_row_rhos(x[drawn], y[drawn]), TAILS) if np.isfinite(value) else (np.nan, np.nan)
+    value = float(spearmanr(x, y).statistic)
+    if len(x) < 4 or abs(value) > 1 - 1e-12:
+        return value, np.nan, np.nan
+    reach = NORMAL_95 * np.sqrt((1 + value**2 / 2) / (len(x) - 3))
+    low, high = np.tanh(np.arctanh(value) + np.array([-reach, reach]))
     return value, float(low), float(high)
 
 
-def _row_rhos(x: Floats, y: Floats) -> Floats:
-    """Spearman's rho of each row (B, K), NaN where a side is constant."""
-    ranks = [rankdata(values, axis=1) for values in (x, y)]
-    left, right = (rank - rank.mean(axis=1, keepdims=True) for rank in ranks)
-    scale = np.sqrt((left**2).sum(axis=1) * (right**2).sum(axis=1))
-    return np.asarray((left * right).sum(axis=1) / np.where(scale > 0, scale, np.nan))
-
-
-def _shape_rows(
-    found: _Classes, ratio: Floats, shapes: Mapping[int, str], random: np.random.Generator
-) -> list[dict[str, object]]:
-    rows: list[dict[str, object]] = []
-    for shape in dict.fromkeys(shapes.values()):
-        members = np.array([shapes.get(int(c)) == shape for c in found.label], dtype=bool)
-        for column, noise in enumerate(found.noises):
-            rows.append(_shape_row(shape, noise, found.rank[members, column][:, None], ratio[members, column], random))
-        rows.append(_shape_row(shape, ALL, found.rank[members], ratio[members], random))
-    return [row for row in rows if row["classes"]]
-
-
-def _shape_row(shape: str, noise: str, rank: Floats, ratio: Floats, random: np.random.Generator) -> dict[str, object]:
-    known = np.isfinite(rank).any(axis=1)
-    low, high = _mean_interval(rank[known], random)
+def _shape_row(name: str, noise: str, place: Floats, ratio: Floats, shape: NDArray[np.object_]) -> dict[str, object]:
+    """The mean place (K,) of the classes of a shape, and the median of their ratios (K,) or (K, M)."""
+    members = shape == name
+    known = members & np.isfinite(place)
+    value, reach = float(_mean(place[known])), _reach(place, shape, known)
     return {
         "factor": "shape",
         "noise": noise,
-        "group": shape,
+        "group": name,
         "classes": int(known.sum()),
-        "value": float(_mean(rank)),
-        "low": low,
-        "high": high,
-        "ratio": _median(ratio),
-        "method": SHAPE_METHOD + (ALL_METHOD if noise == ALL else ""),
+        "value": value,
+        "low": max(value - reach, 0.0) if known.any() else np.nan,
+        "high": min(value + reach, 1.0) if known.any() else np.nan,
+        "ratio": _median(ratio[members]),
+        "method": SHAPE_METHOD,
     }
 
 
-def _mean_interval(rank: Floats, random: np.random.Generator) -> tuple[float, float]:
-    """Interval of the mean of (k, m) ranks when classes and noises are both drawn anew."""
-    classes, noises = rank.shape
-    if classes * noises < 2 or (classes < 2 and noises < 2):
-        return np.nan, np.nan
-    rows = random.integers(classes, size=(REPLICATES, classes, 1))
-    columns = random.integers(noises, size=(REPLICATES, 1, noises))
-    means = _mean(rank[rows, columns].reshape(REPLICATES, -1), axis=1)
-    low, high = np.nanquantile(means, TAILS)
-    return float(low), float(high)
+def _reach(place: Floats, shape: NDArray[np.object_], known: NDArray[np.bool_]) -> float:
+    """Half the interval of a mean over classes: places end at 0 and 1, and so few may lie together by chance."""
+    count = int(known.sum())
+    if count < 2:
+        return np.nan
+    own, every = _spread([place[known]]), _spread([place[(shape == one) & np.isfinite(place)] for one in set(shape)])
+    return float(max(own, every) / np.sqrt(count))
+
+
+def _spread(samples: Sequence[Floats]) -> float:
+    """Student's 95% quantile times the standard deviation within samples."""
+    freedom = sum(len(values) - 1 for values in samples if len(values))
+    squares = sum(float(np.square(values - values.mean()).sum()) for values in samples if len(values))
+    return float(stdtrit(freedom, 0.975) * np.sqrt(squares / freedom))
 
 
 def _mean(values: Floats, axis: int | None = None) -> Floats:

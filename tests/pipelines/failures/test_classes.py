@@ -12,7 +12,7 @@ TRAIN = [100 * (c + 1) for c in range(CLASSES)]
 
 def per_class(values, support=RANKED_SUPPORT):
     """Rows from {noise: (C,) thresholds}."""
-    support = np.broadcast_to(support, CLASSES)
+    support = np.broadcast_to(support, max(map(len, values.values())))
     return pd.DataFrame(
         [
             {"class": c, "class_name": str(c), "support": support[c], "noise": noise, "threshold": threshold}
@@ -55,7 +55,9 @@ def test_classes_of_few_images_are_left_out_and_counted(thresholds):
         per_class({"dots": np.arange(1.0, 13)}, support), thresholds({"dots": (1, 5)}), TRAIN, {9: "octagon"}
     )
     assert (size(table)["classes"], size(table)["left_out"]) == (9, 2)
-    assert "octagon" not in set(table["group"])
+    octagon = shape(table, "octagon")
+    assert octagon["classes"] == 0
+    assert np.isnan([octagon["value"], octagon["low"], octagon["high"], octagon["ratio"]]).all()
 
 
 def test_a_class_without_a_threshold_is_left_out_of_that_noise_alone(thresholds):
@@ -83,12 +85,34 @@ def test_a_data_set_without_shapes_has_no_rows_of_them(thresholds):
     assert set(table["factor"]) == {"training images"}
 
 
-def test_interval_of_a_mean_rank_covers_the_truth(thresholds):
-    """Discs last as long as any other sign: their mean rank is one half."""
-    shapes = {c: "disc" if c < 8 else "triangle" for c in range(CLASSES)}
-    covered = []
-    for seed in range(40):
-        values = {"dots": np.random.default_rng(seed).random(CLASSES)}
-        row = shape(class_factors(per_class(values), thresholds({"dots": (1, 5)}), TRAIN, shapes), "disc", "dots")
-        covered.append(row["low"] <= 0.5 <= row["high"])
-    assert np.mean(covered) > 0.9
+@pytest.mark.parametrize("count", [3, 5])
+@pytest.mark.parametrize("earlier", [0.0, 1.0])
+def test_interval_of_a_mean_rank_covers_the_truth(thresholds, count, earlier):
+    """Discs last as long as any other sign, or fall earlier by so many standard deviations of the classes."""
+    shapes = {c: "disc" if c < count else "triangle" if c < 12 else "ring" for c in range(30)}
+    random = np.random.default_rng(count)
+    fails = random.normal(size=(2200, 30)) - np.where(np.arange(30) < count, earlier, 0.0)
+    truth = (np.argsort(np.argsort(fails, axis=1), axis=1) / 29)[:, :count].mean()
+    rows = [_disc(np.exp(values), shapes, thresholds) for values in fails[:200]]
+    covered = np.mean([low <= truth <= high for low, high in rows])
+    assert covered >= 0.93
+    assert np.median([high - low for low, high in rows]) <= {3: 1.0, 5: 0.75}[count]
+
+
+def _disc(values, shapes, thresholds):
+    row = shape(class_factors(per_class({"dots": values}), thresholds({"dots": (1, 5)}), 30 * [100], shapes), "disc")
+    return row["low"], row["high"]
+
+
+@pytest.mark.parametrize("classes", [5, 30])
+@pytest.mark.parametrize("tied", [0.0, 0.5])
+def test_interval_of_rho_covers_the_truth(thresholds, classes, tied):
+    random, covered = np.random.default_rng(classes), []
+    for _ in range(300):
+        images = random.normal(size=classes)
+        lasts = tied * images + np.sqrt(1 - tied**2) * random.normal(size=classes)
+        row = size(class_factors(per_class({"dots": np.exp(lasts)}), thresholds({"dots": (1, 5)}), images, {}), "dots")
+        if np.isfinite(row["low"]):  # no interval where both orders agree wholly
+            covered.append(row["low"] <= 6 / np.pi * np.arcsin(tied / 2) <= row["high"])
+    assert len(covered) > 280
+    assert np.mean(covered) >= 0.92
