@@ -37,6 +37,8 @@ SLIGHT = 0.95
 SLICE_BYTES = 1 << 26
 """Noisy images that a task holds at a time."""
 NORMAL_95 = 1.959963984540054
+FEW = 10
+"""Noises from which Kendall's tau has an interval."""
 
 
 def measure_distortions(
@@ -130,19 +132,27 @@ def rank_agreement(visibility: pd.DataFrame) -> pd.DataFrame:
     """How far the ranking hangs on the measure: Kendall's tau between the ranks by SSIM and by each other measure.
 
     Returns:
-        A row a criterion and other measure: criterion, measure, noises (ranked), tau (1: the same order, 0: none;
-        NaN for fewer than two noises).
+        A row a criterion and other measure: criterion, measure, noises (ranked), tau (1: the same order, 0: none; NaN
+        for fewer than two noises), low, high (95%, by Fieller, Hartley and Pearson 1957, as if the noises were a
+        sample of such; NaN for fewer than ten).
     """
     rows: list[dict[str, object]] = []
     for criterion, group in visibility.groupby("criterion", sort=False):
         ranked = group[group["rank"].notna()]
-        ranks = ranked["rank"].to_numpy(np.float64)
         for other in OTHERS:
-            tau = (
-                kendalltau(ranks, ranked[f"rank_{other}"].to_numpy(np.float64)).statistic if len(ranked) > 1 else np.nan
-            )
-            rows.append({"criterion": criterion, "measure": other, "noises": len(ranked), "tau": float(tau)})
+            tau, low, high = _tau(ranked["rank"].to_numpy(np.float64), ranked[f"rank_{other}"].to_numpy(np.float64))
+            found = {"noises": len(ranked), "tau": tau, "low": low, "high": high}
+            rows.append({"criterion": criterion, "measure": other, **found})
     return pd.DataFrame(rows)
+
+
+def _tau(one: Floats, other: Floats) -> tuple[float, float, float]:
+    tau = float(kendalltau(one, other).statistic) if len(one) > 1 else np.nan
+    if len(one) < FEW or abs(tau) == 1:
+        return tau, np.nan, np.nan
+    reach = NORMAL_95 * np.sqrt(0.437 / (len(one) - 4))
+    low, high = np.tanh(np.arctanh(tau) + np.array([-reach, reach]))
+    return tau, float(low), float(high)
 
 
 def slight_and_huge(predictions: Mapping[str, pd.DataFrame], distortions: pd.DataFrame) -> pd.DataFrame:
@@ -233,7 +243,7 @@ def _slight_row(rows: pd.DataFrame, right: pd.DataFrame, levels: pd.DataFrame) -
     for name, index in tested.items():
         found[f"level_{name}"] = np.nan if index is None else at[index]
         found[f"ssim_{name}"] = np.nan if index is None else ssim[index]
-        found |= _failing(name, (np.nan,) * 3 if index is None else _wilson(*rates[index]))
+        found |= _failing(name, (np.nan,) * 3 if index is None else wilson(*rates[index]))
     known = bool(np.isfinite(exact.value))
     found["level_at"] = exact.value if known else np.nan
     return found | _failing("at", _between(at, rates, exact) if known else (np.nan,) * 3)
@@ -286,14 +296,14 @@ def _between(levels: Floats, rates: Sequence[tuple[float, float]], level: Readin
     ends[np.isnan(ends)] = level.value  # one image alone has no interval
     rate, least, most = (float(part) for part in smooth(ends))
     straight = rate - float(np.interp(level.value, levels, curve))
-    _, low, high = _wilson(rate, float(effective[np.searchsorted(levels, level.value)]))
+    _, low, high = wilson(rate, float(effective[np.searchsorted(levels, level.value)]))
     under = float(np.sqrt((rate - low) ** 2 + straight**2 + (rate - least) ** 2))
     over = float(np.sqrt((high - rate) ** 2 + straight**2 + (most - rate) ** 2))
     return rate, max(rate - under, 0.0), min(rate + over, 1.0)
 
 
-def _wilson(rate: float, effective: float) -> tuple[float, float, float]:
-    """A rate with Wilson's 95% interval."""
+def wilson(rate: float, effective: float) -> tuple[float, float, float]:
+    """A rate with Wilson's 95% interval, of so many independent images as `effective` says."""
     z2 = NORMAL_95**2 / effective
     centre, reach = rate + z2 / 2, float(np.sqrt(z2 * (rate * (1 - rate) + z2 / 4)))
     return rate, max((centre - reach) / (1 + z2), 0.0), min((centre + reach) / (1 + z2), 1.0)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pipelines.failures.classes import ALL
 from pipelines.failures.flow import AT_THRESHOLD
+from pipelines.reports.captions import listed
 from pipelines.reports.classes import RANKED_SUPPORT
-from pipelines.reports.summary import number, percent, spoken
+from pipelines.reports.summary import ends, number, percent, spoken
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,8 +40,8 @@ def _sinks(flow: pd.DataFrame) -> list[str]:
         return []
     most, spread = first.iloc[0], first.sort_values("destinations").iloc[-1]
     sentence = (
-        f"Where {spoken(most['noise'])} makes it fail, {percent(most['share'], 0)} of all wrong answers name one sign, "
-        f'"{most["predicted_name"]}"'
+        f"Where {spoken(most['noise'])} makes it fail, {percent(most['share'], 0)} of all {most['failures']:,} wrong "
+        f'answers to these images name one sign, "{most["predicted_name"]}"'
     )
     if len(first) == 1:
         return [f"{sentence}."]
@@ -57,8 +58,9 @@ def _pair(flow: pd.DataFrame) -> list[str]:
         return []
     most = pairs.iloc[0]
     return [
-        f"The most regular confusion: under {spoken(most['noise'])}, {percent(most['rate'], 0)} of the images of "
-        f'"{most["label_name"]}" ({most["count"]}) are taken for "{most["predicted_name"]}".'
+        f"The most regular confusion on these images: under {spoken(most['noise'])}, {percent(most['rate'], 0)} of the "
+        f'answers to "{most["label_name"]}" ({most["count"]} of {most["count"] / most["rate"]:.0f}) name '
+        f'"{most["predicted_name"]}".'
     ]
 
 
@@ -68,18 +70,19 @@ def _warnings(confidence: pd.DataFrame, flow: pd.DataFrame) -> list[str]:
     known = at.merge(confidence, on=["noise", "level_index"]).dropna(subset="auroc").sort_values("auroc")
     if known.empty:
         return []
-    least, warned = known.iloc[0], int((known["auroc"] >= WARNS).sum())
+    least = known.iloc[0]
+    warned, sure = (int((known[name] >= WARNS).sum()) for name in ("auroc", "auroc_low"))
     clean = confidence[confidence["level_index"] == 0].iloc[0]
-    before = f"; {clean['auroc']:.2f} without noise" if np.isfinite(clean["auroc"]) else ""
+    before = f"; {_auroc(clean)} without noise" if np.isfinite(clean["auroc"]) else ""
     sentence = (
         f"At the level where a noise makes it fail, low confidence still warns of wrong answers (AUROC of {WARNS:g} "
-        f"or more) under {warned} of {len(known)} noises, least under {spoken(least['noise'])}: "
-        f"{least['auroc']:.2f} {_interval(least['auroc_low'], least['auroc_high'])}{before}."
+        f"or more) under {warned} of {len(known)} noises ({sure} with the whole interval), least under "
+        f"{spoken(least['noise'])}: {_auroc(least)}{before}."
     )
     blind = confidence.sort_values("calibration_error").iloc[-1]
     surety, truth = percent(blind["confidence"], 0), percent(blind["accuracy"], 0)
     calibration = (
-        f"Calibration error is {clean['calibration_error']:.2f} on clean images, up to "
+        f"On these images calibration error is {clean['calibration_error']:.2f} without noise, up to "
         f"{known['calibration_error'].max():.2f} at these levels and at most {blind['calibration_error']:.2f}, under "
         f"{spoken(blind['noise'])} at {number(blind['level'])}, where mean confidence is {surety} and accuracy {truth}."
     )
@@ -94,21 +97,25 @@ def _classes(factors: pd.DataFrame) -> list[str]:
     row = size.iloc[0]
     tied = "" if row["low"] > 0 or row["high"] < 0 else "not "
     sentence = (
-        f"How long a class lasts is {tied}clearly tied to its training images (Spearman's rho {row['value']:.2f} "
-        f"{_interval(row['low'], row['high'])} over {row['classes']} classes; {row['left_out']} with fewer than "
+        f"How long a class lasts is {tied}clearly tied to its training images (Spearman's rho {row['value']:.2f}"
+        f"{ends(row['low'], row['high'])} over {row['classes']} classes; {row['left_out']} with fewer than "
         f"{RANKED_SUPPORT} test images left out)"
     )
     # What a single class does says little of its shape.
-    shapes = whole[(whole["factor"] == "shape") & (whole["classes"] > 1)].sort_values("value")
+    every = whole[whole["factor"] == "shape"].sort_values("value")
+    shapes, alone = every[every["classes"] > 1], every[every["classes"] <= 1]["group"]
     if len(shapes) < 2:
         return [f"{sentence}."]
     first, last = shapes.iloc[0], shapes.iloc[-1]
-    return [f"{sentence}; by shape, {_shape(first)} fall first and {_shape(last)} last (0: first of all, 1: last)."]
+    left = f" Shapes of fewer than two such classes are left out: {listed(alone)}." if len(alone) else ""
+    return [
+        f"{sentence}; by shape, {_shape(first)} fall first and {_shape(last)} last (0: first of all, 1: last).{left}"
+    ]
 
 
 def _shape(row: pd.Series[float]) -> str:
-    interval = _interval(row["low"], row["high"])
-    return f"{row['group']} signs (mean rank {row['value']:.2f} {interval}, {row['classes']} classes)"
+    place = f"{row['value']:.2f}{ends(row['low'], row['high'])}"
+    return f"{row['group']} signs (mean rank {place}, {row['classes']} classes)"
 
 
 def _margins(margins: pd.DataFrame) -> list[str]:
@@ -119,11 +126,15 @@ def _margins(margins: pd.DataFrame) -> list[str]:
     strength = "hardly" if abs(middle) < 0.2 else "weakly" if abs(middle) < 0.4 else "clearly"
     sentence = (
         f"An image's margin when clean {strength} foretells the level at which it fails: Spearman's rho is "
-        f"{middle:.2f} in the median over {len(known)} noises, from {least['rho']:.2f} ({spoken(least['noise'])}) to "
-        f"{most['rho']:.2f} {_interval(most['rho_low'], most['rho_high'])} ({spoken(most['noise'])})."
+        f"{middle:.2f} in the median of {len(known)} noises, from {_rho(least)} ({spoken(least['noise'])}) to "
+        f"{_rho(most)} ({spoken(most['noise'])})."
     )
     return [sentence]
 
 
-def _interval(low: float, high: float) -> str:
-    return f"[{low:.2f}, {high:.2f}]" if np.isfinite(low) and np.isfinite(high) else "(no interval)"
+def _auroc(row: pd.Series[Any]) -> str:
+    return f"{row['auroc']:.2f}{ends(row['auroc_low'], row['auroc_high'])}"
+
+
+def _rho(row: pd.Series[Any]) -> str:
+    return f"{row['rho']:.2f}{ends(row['rho_low'], row['rho_high'])}"

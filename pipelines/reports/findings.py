@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from pipelines.analysis import CRITERIA
 from pipelines.failures.classes import ALL
 from pipelines.failures.flow import AT_THRESHOLD
+from pipelines.failures.rows import level_near
 from pipelines.reports.captions import listed, ssim_text
-from pipelines.reports.classes import class_order
-from pipelines.reports.summary import NoiseSummary, classes_of, number, percent, spoken
-from pipelines.visibility import SLIGHT
+from pipelines.reports.classes import RANKED_SUPPORT, class_order
+from pipelines.reports.summary import NoiseSummary, classes_of, ends, number, percent, rank_text, spoken
+from pipelines.visibility import RANKS, SLIGHT, wilson
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pipelines.study import Study
 
-RANKS = ("rank", "rank_psnr", "rank_csf_psnr")
 FIRST = 3
 """Noises that are named with their numbers."""
 HARMED = 0.01
@@ -38,18 +39,28 @@ class Finding:
 
 
 def headline(visibility: pd.DataFrame, families: Mapping[str, str]) -> str:
-    """Return the shortest answer: the noise that ranks high by every measure of what shows."""
-    ranked = _ranked(visibility)
-    if ranked.empty:
-        return "No tested noise makes the classifier begin to fail within its range"
-    row = ranked.iloc[0]
-    title = spoken(row["noise"])
-    if families[row["noise"]] == "random" and not title.endswith("noise"):
-        title += " noise"
-    return (
-        f"{title[0].upper()}{title[1:]} disrupts most for how little it shows: "
-        f"the classifier begins to fail at {ssim_text(row['ssim'])} and {row['psnr']:.0f} dB"
+    """Return the shortest answer: the noise that ranks high by every measure of what shows, or those that tie."""
+    first = leaders(visibility)
+    if first.empty:
+        return "No tested noise makes this network begin to fail within its range"
+    names = [_with_kind(name, families[name]) for name in first["noise"]]
+    shown = (f"at {ssim_text(row['ssim'])} and {row['psnr']:.0f} dB" for row in first.to_dict("records"))
+    said = (
+        "disrupts most for how little it shows" if len(names) == 1 else "disrupt most for how little they show, and tie"
     )
+    return f"{_capital(listed(names))} {said}: this network begins to fail {', and '.join(shown)}"
+
+
+def leaders(visibility: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the noises whose worst rank over the measures is best where they begin to do harm."""
+    ranked = _ranked(visibility)
+    first: pd.DataFrame = ranked[_worst(ranked) == _worst(ranked).min()]
+    return first
+
+
+def _with_kind(name: str, family: str) -> str:
+    title = spoken(name)
+    return f"{title} noise" if family == "random" and not title.endswith("noise") else title
 
 
 def findings(study: Study, noises: Sequence[NoiseSummary]) -> list[Finding]:
@@ -62,7 +73,7 @@ def findings(study: Study, noises: Sequence[NoiseSummary]) -> list[Finding]:
         "Slight against huge": _slight(tables["slight"]) + _fooled(tables["slightest"], tables["slight"]),
         "Does confidence warn?": _confidence(failures.confidence, study.analysis.thresholds),
         "What falls first": _classes(study.analysis.per_class, noises) + _shapes(failures.class_factors),
-        "Where answers go": _sink(failures.confusion_flow),
+        "Where answers go": _sink(failures.confusion_flow, study.analysis.thresholds),
     }
     return [Finding(topic, text.strip()) for topic, text in answers.items() if text]
 
@@ -73,16 +84,20 @@ def _least(visibility: pd.DataFrame, agreement: pd.DataFrame) -> str:
         return ""
     by_ssim, by_psnr = (ranked.sort_values(rank, kind="stable") for rank in ("rank", "rank_psnr"))
     ssim = (f"{spoken(row['noise'])} ({_ssim(row)})" for row in by_ssim.head(FIRST).to_dict("records"))
-    psnr = (f"{spoken(row['noise'])} ({row['psnr']:.1f} dB)" for row in by_psnr.head(FIRST).to_dict("records"))
-    sentence = f"When the classifier begins to fail, least shows of {listed(ssim)} by SSIM, of {listed(psnr)} by PSNR."
-    return sentence + _ties(by_ssim) + _unranked(visibility) + _agreement(ranked, agreement)
+    psnr = (f"{spoken(row['noise'])} ({_psnr(row)})" for row in by_psnr.head(FIRST).to_dict("records"))
+    sentence = f"When this network begins to fail, least shows of {listed(ssim)} by SSIM, of {listed(psnr)} by PSNR."
+    return sentence + _contenders(by_ssim) + _unranked(visibility) + _agreement(ranked, agreement)
 
 
-def _ties(by_ssim: pd.DataFrame) -> str:
-    """The noises further down that, by the intervals, may show as little as the first."""
-    rest = by_ssim.iloc[FIRST:]
-    tied = rest[rest["ssim_high"] >= by_ssim["ssim_low"].iloc[0]]["noise"]
-    return f" By the intervals of SSIM, {listed(map(spoken, tied))} may show as little." if len(tied) else ""
+def _contenders(by_ssim: pd.DataFrame) -> str:
+    """The noises behind the first whose rank's interval reaches up to it."""
+    rest = by_ssim.iloc[1:]
+    names = rest[rest["rank_low"] == 1]["noise"]
+    return (
+        f" By the intervals of the ranks {listed(map(spoken, names))} may be first by SSIM as well."
+        if len(names)
+        else ""
+    )
 
 
 def _unranked(visibility: pd.DataFrame) -> str:
@@ -98,13 +113,17 @@ def _agreement(ranked: pd.DataFrame, agreement: pd.DataFrame) -> str:
     """What holds by every measure, and how far the orders agree."""
     if len(ranked) <= FIRST:
         return ""
-    worst = int(ranked[list(RANKS)].iloc[0].max())
+    worst = int(_worst(ranked).min())
+    first = ranked[_worst(ranked) == worst]
     place = "first" if worst == 1 else f"among the first {worst}"
-    tau = agreement[agreement["criterion"] == "begins"].set_index("measure")["tau"]["psnr"]
-    agree = "well" if tau >= AGREED else "in part" if tau >= IN_PART else "hardly"
+    ranks = (listed(rank_text(row, column) for column in RANKS) for row in first.to_dict("records"))
+    row = next(row for row in agreement.to_dict("records") if (row["criterion"], row["measure"]) == ("begins", "psnr"))
+    agree = "well" if row["tau"] >= AGREED else "in part" if row["tau"] >= IN_PART else "hardly"
+    names, are = _capital(listed(map(spoken, first["noise"]))), "is" if len(first) == 1 else "are"
     return (
-        f" {_capital(ranked['noise'].iloc[0])} is {place} of {len(ranked)} by SSIM, PSNR and contrast-weighted PSNR "
-        f"alike; the orders by SSIM and by PSNR agree {agree} (Kendall's tau {tau:.2f})."
+        f" {names} {are} {place} of {len(ranked)} by SSIM, PSNR and contrast-weighted PSNR alike (ranks "
+        f"{'; '.join(ranks)}, of this network, with intervals of 95% over such images); the orders by SSIM and by PSNR "
+        f"agree {agree} (Kendall's tau {row['tau']:.2f}{ends(float(row['low']), float(row['high']))})."
     )
 
 
@@ -112,13 +131,22 @@ def _most(visibility: pd.DataFrame) -> str:
     ranked = _ranked(visibility)
     if len(ranked) < 2:
         return ""
-    first, last = ranked.iloc[0], ranked.sort_values("rank", kind="stable").iloc[-1]
-    ratio = 10 ** ((first["psnr"] - last["psnr"]) / 10)
+    first, last = ranked.to_dict("records")[0], ranked.sort_values("rank", kind="stable").to_dict("records")[-1]
     return (
-        f"Of the {len(ranked)} noises that make the classifier begin to fail, {spoken(last['noise'])} must show most: "
-        f"{ssim_text(last['ssim'])} and {last['psnr']:.0f} dB, at level {number(last['level'])} ({last['unit']}). "
-        f"Its mean squared error is then {number(ratio)} times that of {spoken(first['noise'])}."
+        f"Of the {len(ranked)} noises that make this network begin to fail, {spoken(last['noise'])} must show most by "
+        f"SSIM (rank {rank_text(last)}): SSIM {_ssim(last)} and {_psnr(last)}, at level {number(last['level'])}"
+        f"{ends(last['level_low'], last['level_high'], number)} ({last['unit']}). Its mean squared error is then "
+        f"{_error_ratio(first, last)} times that of {spoken(first['noise'])}."
     )
+
+
+def _error_ratio(first: Mapping[Any, Any], last: Mapping[Any, Any]) -> str:
+    """How many times the mean squared error of one noise is that of another, their errors taken as independent."""
+    apart = first["psnr"] - last["psnr"]
+    under = np.hypot(first["psnr"] - first["psnr_low"], last["psnr_high"] - last["psnr"])
+    over = np.hypot(first["psnr_high"] - first["psnr"], last["psnr"] - last["psnr_low"])
+    value, low, high = (float(10 ** (decibels / 10)) for decibels in (apart, apart - under, apart + over))
+    return f"{number(value)}{ends(low, high, number)}"
 
 
 def _withstood(noises: Sequence[NoiseSummary]) -> str:
@@ -126,16 +154,28 @@ def _withstood(noises: Sequence[NoiseSummary]) -> str:
     untouched = [noise.title for noise in kept if noise.begins.censored == "above"]
     failed = [noise for noise in noises if np.isfinite(noise.fails.value)]
     if len(failed) == len(noises):
-        return f"All {len(noises)} noises make it fail within their tested range." if len(noises) > 1 else ""
+        return f"All {len(noises)} noises make this network fail within their tested range." if len(noises) > 1 else ""
     if not kept:
         return ""
     left = {noise.title: float(noise.curve["accuracy"].iloc[-1]) for noise in kept}
     most = sorted(left, key=lambda title: -left[title])
+    end = next(noise.curve.iloc[-1] for noise in kept if noise.title == most[0])
+    open_ends = [noise.title for noise in noises if _may_be_otherwise(noise)]
     return (
-        f"It does not fail anywhere in the tested range of {len(kept)} of {len(noises)} noises: {listed(most)}. "
-        f"Under {most[0]} {percent(left[most[0]], 0)} of the answers are right even at the strongest level."
+        f"This network does not fail anywhere in the tested range of {len(kept)} of {len(noises)} noises: "
+        f"{listed(most)}. Under {most[0]} {percent(left[most[0]])}{ends(end['low'], end['high'], percent)} of the "
+        "answers are right even at the strongest level."
         + (f" Under {listed(untouched)} it does not even begin to fail." if untouched else "")
+        + (f" By the intervals it may be otherwise of {listed(open_ends)}." if open_ends else "")
     )
+
+
+def _may_be_otherwise(noise: NoiseSummary) -> bool:
+    """Whether the interval leaves open that the noise makes the network fail within its range."""
+    found = noise.fails
+    if found.censored == "above":
+        return bool(np.isfinite(found.low) and found.low < found.last)
+    return not found.censored and np.isfinite(found.value) and bool(np.isinf(found.high))
 
 
 def _slight(slight: pd.DataFrame) -> str:
@@ -143,14 +183,19 @@ def _slight(slight: pd.DataFrame) -> str:
     if known.empty:
         return ""
     worst, harmed = known.iloc[0], int((known["failing_at"] >= HARMED).sum())
-    huge = slight.sort_values("failing_huge")
-    ends = [f"{percent(row['failing_huge'], 0)} ({spoken(row['noise'])})" for _, row in huge.iloc[[0, -1]].iterrows()]
+    huge, sure = slight.sort_values("failing_huge"), int((known["failing_at_low"] >= HARMED).sum())
+    least, most = (f"{_failing(row, 'huge')} ({spoken(row['noise'])})" for _, row in huge.iloc[[0, -1]].iterrows())
     return (
-        f"At SSIM {SLIGHT:g} {harmed} of {len(known)} noises already fool it on {percent(HARMED, 0)} "
-        f"of the recognised images or more, {spoken(worst['noise'])} on {percent(worst['failing_at'])} "
-        f"[{percent(worst['failing_at_low'])}, {percent(worst['failing_at_high'])}]. At their strongest levels they do "
-        f"on {percent(huge['failing_huge'].median(), 0)} in the median, from {ends[0]} to {ends[1]}."
+        f"At SSIM {SLIGHT:g} {harmed} of {len(known)} noises ({sure} with their whole interval) already fool it on "
+        f"{percent(HARMED, 0)} of the recognised images or more, {spoken(worst['noise'])} on {_failing(worst, 'at')}. "
+        f"At their strongest levels they do on {percent(huge['failing_huge'].median(), 0)} in the median of these "
+        f"noises, from {least} to {most}."
     )
+
+
+def _failing(row: pd.Series[Any], which: str) -> str:
+    low, high = (row[f"failing_{which}_{end}"] for end in ("low", "high"))
+    return f"{percent(row[f'failing_{which}'])}{ends(low, high, percent)}"
 
 
 def _fooled(slightest: pd.DataFrame, slight: pd.DataFrame) -> str:
@@ -158,91 +203,123 @@ def _fooled(slightest: pd.DataFrame, slight: pd.DataFrame) -> str:
     fooled, recognised = int((slightest["ssim"] >= SLIGHT).sum()), int(slight["n"].max())
     if not fooled:
         return ""
+    share, low, high = wilson(fooled / recognised, float(slight["groups"].max()))
     return (
-        f" At least {percent(fooled / recognised, 0)} of the recognised images ({fooled:,}) fail under some noise that "
-        f"leaves them an SSIM of {SLIGHT:g} or more."
+        f" At least {percent(share)}{ends(low, high, percent)} of the recognised images ({fooled:,}) fail under one of "
+        f"these noises at an SSIM of {SLIGHT:g} or more."
     )
 
 
 def _confidence(confidence: pd.DataFrame, thresholds: pd.DataFrame) -> str:
-    said = {
-        "begins": "at the levels nearest to where noises make it begin to fail",
-        "fails": "to where they make it fail",
-    }
-    warned = {words: _warned(confidence, thresholds, criterion) for criterion, words in said.items()}
-    ranges = [f"{_range(found)} {words}" for words, found in warned.items() if len(found)]
+    said = {"begins": "where noises make it begin to fail", "fails": "where they make it fail"}
+    warned = {criterion: _warned(confidence, thresholds, criterion) for criterion in said}
+    ranges = [f"{_range(found)} {said[criterion]}" for criterion, found in warned.items() if len(found)]
     if not ranges:
         return ""
-    clean = confidence[confidence["level_index"] == 0]["auroc"].dropna()
-    before = f"{clean.iloc[0]:.2f} on clean images, " if len(clean) else ""
+    clean = confidence[confidence["level_index"] == 0].dropna(subset="auroc")
+    before = f"{_auroc(clean.iloc[0])} on clean images, " if len(clean) else ""
     return (
-        f"AUROC of confidence for being right is {before}{listed(ranges)} (1: it warns of every failure, 0.5: of none)."
+        f"AUROC of confidence for being right is {before}{listed(ranges)} (1: it warns of every failure, 0.5: of none; "
+        f"at tested levels of about that accuracy).{_left_out(confidence, thresholds, warned)}"
     )
 
 
-def _warned(confidence: pd.DataFrame, thresholds: pd.DataFrame, criterion: str) -> pd.Series[Any]:
-    """AUROC by noise at the measured level nearest to each threshold that was reached, smallest first."""
-    reached = thresholds[(thresholds["criterion"] == criterion) & np.isfinite(thresholds["threshold"])]
-    level = reached.set_index("noise")["threshold"]
-    if level.empty:
-        return pd.Series(dtype=float)
-    rows = confidence[confidence["noise"].isin(level.index) & confidence["auroc"].notna()]
-    away = (rows["level"] - rows["noise"].map(level)).abs()
-    nearest = rows.loc[away.groupby(rows["noise"]).idxmin()]
-    return nearest.set_index("noise")["auroc"].sort_values()
+def _warned(confidence: pd.DataFrame, thresholds: pd.DataFrame, criterion: str) -> pd.DataFrame:
+    """The row of each noise at the measured level that stands for its threshold, the smallest AUROC first."""
+    level = thresholds[thresholds["criterion"] == criterion].set_index("noise")["threshold"]
+    places = []
+    for noise, rows in confidence.groupby("noise", sort=False):
+        target = CRITERIA[criterion] * float(rows.loc[rows["level_index"] == 0, "accuracy"].iloc[0])
+        place = level_near(float(level.get(noise, np.nan)), rows["level"], rows["accuracy"], target)
+        places += [] if place is None else [rows.index[place]]
+    return confidence.loc[places].dropna(subset="auroc").sort_values("auroc")
 
 
-def _range(found: pd.Series[Any]) -> str:
-    ends = [f"{found.iloc[at]:.2f} ({spoken(str(found.index[at]))})" for at in (0, -1)]
-    return ends[0] if len(found) == 1 else f"{ends[0]} to {ends[1]}"
+def _left_out(confidence: pd.DataFrame, thresholds: pd.DataFrame, warned: Mapping[str, pd.DataFrame]) -> str:
+    """The noises that reach a threshold between two levels of other accuracies."""
+    known = thresholds[thresholds["noise"].isin(confidence["noise"]) & np.isfinite(thresholds["threshold"])]
+    without = [
+        f"{spoken(noise)} ({criterion})"
+        for criterion, found in warned.items()
+        for noise in known[known["criterion"] == criterion]["noise"]
+        if noise not in set(found["noise"])
+    ]
+    return f" Left out, for want of such a level: {listed(without)}." if without else ""
+
+
+def _range(found: pd.DataFrame) -> str:
+    ends_of = [f"{_auroc(found.iloc[at])} ({spoken(found['noise'].iloc[at])})" for at in (0, -1)]
+    return ends_of[0] if len(found) == 1 else f"{ends_of[0]} to {ends_of[1]}"
+
+
+def _auroc(row: pd.Series[Any]) -> str:
+    return f"{row['auroc']:.2f}{ends(row['auroc_low'], row['auroc_high'])}"
 
 
 def _classes(per_class: pd.DataFrame, noises: Sequence[NoiseSummary]) -> str:
-    ranked, _ = class_order(per_class, noises)
+    ranked, others = class_order(per_class, noises)
     if len(ranked) <= FIRST:
         return ""
     names = [f"“{classes_of(per_class)[label][0]}”" for label in ranked]
-    return f"Over all noises {listed(names[:FIRST])} fall first, {names[-1]} last."
-
-
-def _shapes(factors: pd.DataFrame) -> str:
-    shapes = factors[(factors["factor"] == "shape") & (factors["noise"] == ALL)].sort_values("value")
-    shapes = shapes[shapes["classes"] > 1]  # what a single class does says little of its shape
-    if len(shapes) < 2:
-        return ""
-    first, last = shapes.iloc[0], shapes.iloc[-1]
+    left = f"; {len(others)} with fewer than {RANKED_SUPPORT} test images are left out" if others else ""
     return (
-        f" By shape, {first['group']} signs fall first and {last['group']} signs last (mean ranks "
-        f"{first['value']:.2f} and {last['value']:.2f}, where 0 is the first of all classes and 1 the last)."
+        f"Over all noises {listed(names[:FIRST])} fall first of {len(ranked)} classes, {names[-1]} last (by the median "
+        f"of this network's thresholds over these noises, an order without interval{left})."
     )
 
 
-def _sink(flow: pd.DataFrame) -> str:
+def _shapes(factors: pd.DataFrame) -> str:
+    whole = factors[(factors["factor"] == "shape") & (factors["noise"] == ALL)].sort_values("value")
+    shapes, alone = whole[whole["classes"] > 1], whole[whole["classes"] <= 1]["group"]
+    if len(shapes) < 2:
+        return ""
+    first, last = (f"{row['value']:.2f}{ends(row['low'], row['high'])}" for _, row in shapes.iloc[[0, -1]].iterrows())
+    left = f" Left out are shapes of fewer than two such classes: {listed(alone)}." if len(alone) else ""
+    return (
+        f" By shape, {shapes['group'].iloc[0]} signs fall first and {shapes['group'].iloc[-1]} signs last (mean ranks "
+        f"{first} and {last}, where 0 is the first of all classes and 1 the last).{left}"
+    )
+
+
+def _sink(flow: pd.DataFrame, thresholds: pd.DataFrame) -> str:
     first = flow[(flow["kind"] == "sink") & (flow["rank"] == 1) & (flow["measured_at"] == AT_THRESHOLD)]
     if first.empty:
         return ""
+    fails = thresholds[(thresholds["criterion"] == "fails") & np.isfinite(thresholds["threshold"])]["noise"]
+    without = [spoken(noise) for noise in fails if noise not in set(first["noise"])]
     favourite = first["predicted_name"].value_counts()
     most = first.sort_values("share").iloc[-1]
+    left = (
+        f" Left out, for want of a tested level of about the accuracy where it fails: {listed(without)}."
+        if without
+        else ""
+    )
     return (
-        f"Under {favourite.iloc[0]} of the {len(first)} noises that make it fail, wrong answers name "
-        f"“{favourite.index[0]}” most often. {_capital(most['noise'])} is the most one-sided: "
-        f"{percent(most['share'], 0)} of its wrong answers name “{most['predicted_name']}”."
+        f"Under {favourite.iloc[0]} of {len(first)} noises that make it fail, wrong answers name "
+        f"“{favourite.index[0]}” most often. {_capital(spoken(most['noise']))} is the most one-sided: "
+        f"{percent(most['share'], 0)} of its {most['failures']:,} wrong answers to these images name "
+        f"“{most['predicted_name']}”.{left}"
     )
 
 
 def _ranked(visibility: pd.DataFrame) -> pd.DataFrame:
     """The noises with a rank where they begin to do harm, the one first whose worst rank over the measures is best."""
     found = visibility[(visibility["criterion"] == "begins") & visibility["rank"].notna()]
-    ranks = found[list(RANKS)].astype(float)
-    order = pd.DataFrame({"worst": ranks.max(axis=1), "summed": ranks.sum(axis=1)})
+    order = pd.DataFrame({"worst": _worst(found), "summed": found[list(RANKS)].astype(float).sum(axis=1)})
     return found.loc[order.sort_values(["worst", "summed"], kind="stable").index]
 
 
+def _worst(ranked: pd.DataFrame) -> pd.Series[Any]:
+    return ranked[list(RANKS)].astype(float).max(axis=1)
+
+
 def _ssim(row: Mapping[Any, Any]) -> str:
-    ends = "" if np.isnan(row["ssim_low"]) else f" [{row['ssim_low']:.3f}, {row['ssim_high']:.3f}]"
-    return f"{row['ssim']:.3f}{ends}"
+    return f"{row['ssim']:.3f}{ends(row['ssim_low'], row['ssim_high'], '{:.3f}'.format)}"
 
 
-def _capital(noise: str) -> str:
-    title = spoken(noise)
-    return title[0].upper() + title[1:]
+def _psnr(row: Mapping[Any, Any]) -> str:
+    return f"{row['psnr']:.1f} dB{ends(row['psnr_low'], row['psnr_high'], '{:.1f}'.format)}"
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]

@@ -13,6 +13,7 @@ from pipelines.analysis import CRITERIA
 from pipelines.corruptions import SEVERITIES, mean_corruption_error
 from pipelines.errors import InputError
 from pipelines.failures.findings import failure_findings
+from pipelines.failures.rows import CLOSE
 from pipelines.reports import captions, tables
 from pipelines.reports.curves import curve_figure, curves_figure, macros_figure
 from pipelines.reports.distortion import distortion_figure
@@ -22,7 +23,7 @@ from pipelines.reports.findings import findings, headline
 from pipelines.reports.saliency import first_method, saliency_captions, saliency_figure, shift_figure
 from pipelines.reports.slightest import slightest_cells, slightest_sheet
 from pipelines.reports.strips import strip_figure, strip_svg, telling_columns
-from pipelines.reports.summary import NoiseSummary, by_family, number, percent, summarise
+from pipelines.reports.summary import NoiseSummary, by_family, ends, number, percent, summarise
 from pipelines.reports.visibility import ranking_figure
 from pipelines.reports.warning import warning_figure
 from pipelines.sources.gtsrb_classes import shapes_of
@@ -91,7 +92,7 @@ def write_robustness_report(folder: Path, study: Study, pictures: Pictures, *, a
 
 
 ALTS = {
-    "ranking": "Noises by how little they show when the classifier begins to fail; the numbers are in the table below",
+    "ranking": "Noises by how little they show when this network begins to fail; the numbers are in the table below",
     "distortion": "Accuracy against seven measures of distortion, a line a noise",
     "flow": "Where wrong answers go under each noise: the classes most often named, and the most frequent confusions",
     "warning": "AUROC of confidence and mean confidence against accuracy, a line a noise",
@@ -158,6 +159,7 @@ def _page(study: Study, noises: Sequence[NoiseSummary], about: Mapping[str, str]
         "begins_share": percent(CRITERIA["begins"], 0),
         "fails_share": percent(CRITERIA["fails"], 0),
         "slight_ssim": f"{SLIGHT:g}",
+        "close": f"{CLOSE:g}",
         "by_image": bool((groups["n"] == groups["groups"]).all()),
         "groups": int(groups["groups"].max()) if len(groups) else 0,
         "methods": sorted(set(thresholds["method"].dropna().astype(str)) - {""}),
@@ -227,4 +229,5 @@ def _template() -> jinja2.Template:
         lstrip_blocks=True,
     )
     environment.filters["percent"] = percent
+    environment.globals["ends"] = ends
     return environment.get_template("robustness.html.j2")

@@ -41,7 +41,7 @@ def saliency_figure(examples: Sequence[Example], class_names: Sequence[str]) -> 
         width, height = SIDE + 5 * (TILE + GAP), HEAD + len(examples) * (TILE + CAPTION)
         figure = new_figure(width, height)
         heads = ("clean", "evidence\nfor the true sign", "under noise", "evidence\nfor the true sign", "for the answer")
-        title = f"Where {METHOD_NAMES[examples[0].method]} finds evidence, at the level that makes the classifier fail"
+        title = f"Where {METHOD_NAMES[examples[0].method]} finds evidence, at a level where this network fails"
         figure.text(0.08 / width, 1 - 0.12 / height, title, va="top", fontsize=9.5, weight="bold")
         for place, text in enumerate(heads):
             x = (SIDE + place * (TILE + GAP) + TILE / 2) / width

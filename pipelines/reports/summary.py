@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +15,16 @@ if TYPE_CHECKING:
     from pipelines.analysis import Analysis
 
 SPOKEN = {"salt_pepper": "salt and pepper"}
+NO_INTERVAL = "[no honest interval]"
+"""Stands where an interval would, if the data bound the value on neither side; the method says why."""
 
 
 @dataclass(frozen=True)
 class Crossing:
     """Where one criterion is met, in the noise's unit; `first` and `last` are the tested levels after the clean one.
 
-    `low` and `high` bound the 95% interval (NaN where there is none); `censored` is "above" where the criterion is
-    not met up to `last`, "below" where it is met before `first`.
+    `low` and `high` bound the 95% interval (NaN where none is meant, infinite on a side without a bound); `censored` is
+    "above" where the criterion is not met up to `last`, "below" where it is met before `first`.
     """
 
     value: float
@@ -45,7 +47,9 @@ class Crossing:
         if self.censored == "below":
             first = self._first()
             return f"at or below {number(first)}", "" if _absent(self.high) or self.high <= first else self._interval()
-        return self.short(), self._interval() if self.has_interval() else ""
+        if self.has_interval():
+            return self.short(), self._interval()
+        return self.short(), "" if math.isnan(self.low) or math.isnan(self.value) else NO_INTERVAL
 
     def short(self) -> str:
         """The bare value, with as many decimals as its interval supports."""
@@ -70,8 +74,9 @@ class Crossing:
         return self.place(self.low), self.place(self.high)
 
     def has_interval(self) -> bool:
-        """Whether an interval was estimated."""
-        return not math.isnan(self.low) and not math.isnan(self.high)
+        """Whether an interval was estimated that bounds the threshold at all."""
+        known = not math.isnan(self.low) and not math.isnan(self.high)
+        return known and (math.isfinite(self.low) or math.isfinite(self.high))
 
     def _first(self) -> float:
         return self.value if math.isnan(self.first) else self.first
@@ -79,7 +84,8 @@ class Crossing:
     def _interval(self) -> str:
         digits = self._decimals()
         under = self.censored == "below" and self.low <= self._first()
-        low = f"≤ {number(self._first())}" if under else f"{self.low:.{digits}f}"
+        low = "clean" if _absent(self.low) else f"{self.low:.{digits}f}"
+        low = f"≤ {number(self._first())}" if under else low
         beyond = "not reached" if math.isnan(self.last) else f"> {number(self.last)}"
         return f"[{low}, {beyond if _absent(self.high) else f'{self.high:.{digits}f}'}]"
 
@@ -128,6 +134,18 @@ def number(value: float) -> str:
 def percent(share: float, digits: int = 1) -> str:
     """Return a share as a percentage."""
     return f"{100 * share:.{digits}f}%"
+
+
+def ends(low: float, high: float, show: Callable[[float], str] = "{:.2f}".format) -> str:
+    """Return an interval in brackets after a space, to stand behind its value; nothing where an end is unknown."""
+    return f" [{show(low)}, {show(high)}]" if math.isfinite(low) and math.isfinite(high) else ""
+
+
+def rank_text(row: Mapping[Any, Any], column: str = "rank") -> str:
+    """Return a noise's rank with its interval, "-" where it has none."""
+    if pd.isna(row[column]):
+        return "-"
+    return f"{row[column]:.0f} [{row[f'{column}_low']:.0f}, {row[f'{column}_high']:.0f}]"
 
 
 def crossing(row: Mapping[Any, Any] | None, levels: Sequence[float] = ()) -> Crossing:

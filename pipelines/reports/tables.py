@@ -9,7 +9,8 @@ import pandas as pd
 
 from pipelines.corruptions import SEVERITIES
 from pipelines.failures.classes import ALL
-from pipelines.reports.summary import number, percent, spoken
+from pipelines.reports.summary import ends, number, percent, rank_text, spoken
+from pipelines.visibility import RANKS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +27,7 @@ def visibility_rows(visibility: pd.DataFrame, families: Mapping[str, str]) -> li
         {
             "noise": spoken(name),
             "family": families[name],
-            "ranks": [_rank(rows["begins"], key) for key in ("rank", "rank_psnr", "rank_csf_psnr")],
+            "ranks": [rank_text(rows["begins"], column) for column in RANKS],
             "begins": _shown(rows["begins"]),
             "fails": _shown(rows["fails"]),
         }
@@ -58,17 +59,21 @@ def slight_scale(slight: pd.DataFrame) -> float:
 
 
 def corruption_rows(errors: pd.DataFrame) -> list[Cells]:
-    """A row a corruption: the error at each severity, and their mean where all are known."""
+    """A row a corruption: the error at each severity, and their mean where all are known.
+
+    The interval of a mean joins those of its severities as errors of the same images, which go the same way.
+    """
     rows = []
     for name, found in errors.groupby("corruption", sort=False):
-        by_severity = found.set_index("severity")["error"]
+        by_severity, mean = found.set_index("severity")["error"], found[["error", "low", "high"]].mean()
         whole = len(by_severity) == SEVERITIES
         rows.append(
             {
                 "corruption": str(name).replace("_", " "),
                 "noise": ", ".join(map(spoken, found["noise"].unique())),
                 "errors": [by_severity.get(severity, math.nan) for severity in range(1, SEVERITIES + 1)],
-                "mean": float(by_severity.mean()) if whole else math.nan,
+                "mean": float(mean["error"]) if whole else math.nan,
+                "interval": ends(mean["low"], mean["high"], percent),
                 "usual": bool(found["usual"].iloc[0]),
             }
         )
@@ -76,15 +81,13 @@ def corruption_rows(errors: pd.DataFrame) -> list[Cells]:
 
 
 def shape_rows(factors: pd.DataFrame) -> list[Cells]:
-    """A row a shape of sign, the first to fall first, over all noises."""
+    """A row a shape of sign, the first to fall first, over all noises; those of one class or none have no interval."""
     shapes = factors[(factors["factor"] == "shape") & (factors["noise"] == ALL)].sort_values("value")
     return [
         {
             "shape": row["group"],
             "classes": int(row["classes"]),
-            "place": row["value"],
-            "low": row["low"],
-            "high": row["high"],
+            "place": "-" if math.isnan(row["value"]) else f"{row['value']:.2f}{ends(row['low'], row['high'])}",
             "ratio": "-" if math.isnan(row["ratio"]) else f"{row['ratio']:.2f}",
         }
         for row in shapes.to_dict("records")
@@ -134,8 +137,15 @@ def _interval(row: Mapping[Any, Any], key: str, digits: int = 2) -> str:
     value, low, high = (float(row[name]) for name in (key, f"{key}_low", f"{key}_high"))
     if math.isnan(value):
         return "-"
-    known = math.isfinite(low) and math.isfinite(high)
-    return f"{value:.{digits}f}" + (f" [{low:.{digits}f}, {high:.{digits}f}]" if known else "")
+    return f"{value:.{digits}f}{_ends(low, high, digits, beyond='∞' if key == 'psnr' else 'not reached')}"
+
+
+def _ends(low: float, high: float, digits: int, *, beyond: str) -> str:
+    """An interval; an end without a bound lies beyond the tested levels, but for the PSNR of no change."""
+    if math.isnan(low) or math.isnan(high) or (math.isinf(low) and math.isinf(high)):
+        return ""
+    least, most = f"{low:.{digits}f}", f"{high:.{digits}f}"
+    return f" [{'not reached' if math.isinf(low) else least}, {most if math.isfinite(high) else beyond}]"
 
 
 def _share(row: Mapping[Any, Any], which: str) -> Cells | None:
@@ -145,7 +155,3 @@ def _share(row: Mapping[Any, Any], which: str) -> Cells | None:
         return None
     interval = f"[{percent(low)}, {percent(high)}]"
     return {"value": value, "low": low, "high": high, "text": percent(value), "interval": interval}
-
-
-def _rank(row: Cells, key: str) -> str:
-    return "-" if pd.isna(row[key]) else str(int(row[key]))

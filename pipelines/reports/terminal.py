@@ -7,15 +7,19 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from pipelines.reports.summary import Crossing, criteria, spoken
+from pipelines.reports.captions import listed
+from pipelines.reports.findings import leaders
+from pipelines.reports.summary import Crossing, criteria, rank_text, spoken
 
 WIDTH = 100
-HEADINGS = ("noise", "SSIM", "begins to fail [95%]", "fails [95%]")
+HEADINGS = ("noise", "rank [95%]", "SSIM", "begins to fail [95%]", "fails [95%]")
+RIGHT = ("SSIM",)
 MORE = ("significant from", "unit")
+OF_THIS_NETWORK = "Thresholds and ranks are of this network: another training of its recipe has others."
 
 
 def thresholds_table(thresholds: pd.DataFrame, visibility: pd.DataFrame) -> str:
-    """Return the thresholds as a plain-text table at most 100 characters wide, a line a noise.
+    """Return of what the thresholds are, and a plain-text table of them at most 100 characters wide, a line a noise.
 
     Args:
         thresholds: of `pipelines.analysis.analyse`.
@@ -24,12 +28,20 @@ def thresholds_table(thresholds: pd.DataFrame, visibility: pd.DataFrame) -> str:
     """
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for heading in HEADINGS:
-        table.add_column(heading, no_wrap=True, justify="right" if heading == "SSIM" else "left")
+        table.add_column(heading, no_wrap=True, justify="right" if heading in RIGHT else "left")
     for row in _rows(thresholds, visibility):
         table.add_row(*row[: len(HEADINGS)])
     text = io.StringIO()
     Console(file=text, width=WIDTH, color_system=None, markup=False, emoji=False).print(table)
-    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+    lines = [line.rstrip() for line in text.getvalue().splitlines()]
+    return "\n".join([*_opening(visibility), "", *lines])
+
+
+def _opening(visibility: pd.DataFrame) -> list[str]:
+    """What ties for the first place by all measures, and of what the numbers are."""
+    first = [spoken(name) for name in leaders(visibility)["noise"]]
+    said = [f"{listed(first)} tie: least to see, most harm by SSIM, PSNR and CSF-PSNR."] if len(first) > 1 else []
+    return [OF_THIS_NETWORK, *said]
 
 
 def thresholds_markdown(thresholds: pd.DataFrame, visibility: pd.DataFrame) -> str:
@@ -46,7 +58,7 @@ def _rows(thresholds: pd.DataFrame, visibility: pd.DataFrame) -> Iterator[tuple[
         said = criteria(rows)
         shown = "-" if row["censored"] or pd.isna(row["ssim"]) else f"{row['ssim']:.3f}"
         begins, fails, significant = (_text(said[criterion]) for criterion in ("begins", "fails", "significant"))
-        yield spoken(row["noise"]), shown, begins, fails, significant, str(rows["unit"].iloc[0])
+        yield spoken(row["noise"]), rank_text(row), shown, begins, fails, significant, str(rows["unit"].iloc[0])
 
 
 def _text(found: Crossing) -> str:

@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 
 from noise.distortion import MEASURES
 from pipelines.reports.figures import INK, MUTED, PAPER, RULE, new_figure, styled
-from pipelines.reports.summary import spoken
+from pipelines.reports.summary import rank_text, spoken
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # Paul Tol's bright colours, orange for their grey: told apart on light and on dark paper.
 PALETTE = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#ee7733", "#888888")
-WIDTH, ROW, LEFT, RIGHT, TOP, BOTTOM = 7.6, 0.185, 1.75, 1.0, 0.55, 0.5
+WIDTH, ROW, LEFT, RIGHT, TOP, BOTTOM = 7.6, 0.185, 2.1, 1.0, 0.55, 0.5
 """Inches: of the figure, of a row, and of the margins."""
 TICKS = (1.0, 0.99, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.0)
 SLIGHT = 0.95
@@ -104,10 +104,9 @@ def _frame(axes: Axes, noises: Sequence[Sequence[Mapping[Any, Any]]]) -> None:
 
 
 def _label(rows: Sequence[Mapping[Any, Any]]) -> str:
-    """The noise's name with its rank, where it has one."""
-    ranks = [row["rank"] for row in rows if row["criterion"] == "begins"]
-    name = spoken(str(rows[0]["noise"]))
-    return f"{name}  {int(ranks[0])}" if ranks and not pd.isna(ranks[0]) else name
+    """The noise's name with its rank and the rank's interval, where it has one."""
+    ranks = [rank_text(row) for row in rows if row["criterion"] == "begins" and not pd.isna(row["rank"])]
+    return "  ".join([spoken(str(rows[0]["noise"])), *ranks])
 
 
 def _families(axes: Axes, families: Sequence[str], colours: Mapping[str, str]) -> None:

@@ -165,6 +165,19 @@ def test_agreement_of_ranks_is_kendalls_tau():
     assert found["noises"].tolist() == [4, 4, 1, 1]
     assert found["tau"].tolist()[:2] == pytest.approx([1.0, (5 - 1) / 6])
     assert found["tau"].isna().tolist()[2:] == [True, True]
+    assert found[["low", "high"]].isna().all(axis=None)  # of fewer than ten noises
+
+
+def test_agreement_of_many_ranks_has_an_interval_that_covers():
+    random, covered = np.random.default_rng(4), []
+    for _ in range(200):
+        one = random.normal(size=30)
+        other = 0.7 * one + np.sqrt(0.51) * random.normal(size=30)
+        ranks = pd.DataFrame({"rank": one, "rank_psnr": other, "rank_csf_psnr": one}).rank().astype("Int64")
+        psnr, same = rank_agreement(ranks.assign(criterion="begins")).to_dict("records")
+        covered.append(psnr["low"] <= 2 / np.pi * np.arcsin(0.7) <= psnr["high"])
+        assert np.isnan(same["low"])  # wholly the same order
+    assert np.mean(covered) >= 0.93
 
 
 def predictions(failing, *, tracks=None, repeats=1):

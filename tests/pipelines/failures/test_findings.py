@@ -1,3 +1,5 @@
+import dataclasses
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -38,11 +40,29 @@ def failures(rows, thresholds):
     return analyse_failures(predictions, analysis, image_thresholds(predictions), NAMES, [10, 20, 30, 40], shapes)
 
 
+def test_shapes_of_a_single_class_are_named(failures):
+    columns = {"factor": "shape", "noise": "all", "left_out": 0, "ratio": 1.0, "method": ""}
+    rows = [("ring", 9, 0.3, 0.2, 0.4), ("disc", 5, 0.6, 0.4, 0.8), ("octagon", 1, 0.5, np.nan, np.nan)]
+    shapes = pd.DataFrame(rows, columns=["group", "classes", "value", "low", "high"]).assign(**columns)
+    sizes = failures.class_factors[failures.class_factors["factor"] != "shape"]
+    (said,) = [
+        text
+        for text in failure_findings(dataclasses.replace(failures, class_factors=pd.concat([sizes, shapes])))
+        if "by shape" in text
+    ]
+    assert "ring signs (mean rank 0.30 [0.20, 0.40], 9 classes) fall first" in said
+    assert said.endswith("Shapes of fewer than two such classes are left out: octagon.")
+
+
 def test_findings_say_what_was_built_in(failures):
     found = failure_findings(failures)
     assert 3 <= len(found) <= 6
-    assert found[0] == 'Where dots makes it fail, 100% of all wrong answers name one sign, "caution".'
-    assert 'are taken for "caution"' in found[1]
-    assert "under 0 of 1 noises, least under dots: 0.7" in found[2]
+    assert found[0] == (
+        'Where dots makes it fail, 100% of all 135 wrong answers to these images name one sign, "caution".'
+    )
+    assert 'of 75) name "caution"' in found[1]
+    assert re.search(
+        r"under 0 of 1 noises \(0 with the whole interval\), least under dots: 0\.7\d \[0\.\d\d, 0", found[2]
+    )
     assert "clearly foretells" in found[-1]
     assert not any("nan" in sentence for sentence in found)

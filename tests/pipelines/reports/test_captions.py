@@ -24,10 +24,11 @@ def test_clean_accuracy(study):
 def test_harm_that_barely_shows_is_counted():
     table = pd.DataFrame({"noise": ["hue", "salt_pepper", "fog"], "criterion": "begins", "rank": [1, 2, None]})
     table = table.assign(ssim=[0.99, 0.6, 0.97], censored=["", "", "above"])
+    table = table.assign(ssim_low=table["ssim"] - 0.06, ssim_high=table["ssim"] + 0.005)
     text = ranking_caption(table)
-    assert text.startswith("1 of 3 noises")
+    assert text.startswith("1 of 3 noises make this network begin to fail at SSIM 0.95 or more (0 with their whole")
     assert "(hue)" in text
-    assert text.endswith("the last at SSIM 0.60.")
+    assert "the last at SSIM 0.60 [0.54, 0.60]." in text
     assert ranking_caption(table.assign(rank=np.nan)).startswith("No noise")
     early = ranking_caption(table.assign(censored=["", "", "below"]))
     assert "(hue and fog)" in early  # it did harm before its first level: it counts, though it has no rank
@@ -49,16 +50,18 @@ def test_slightest_changes():
 
 def test_confidence_where_half_is_right():
     table = pd.DataFrame({"noise": ["a", "a", "b"], "accuracy": [0.9, 0.5, 0.55], "auroc": [0.99, 0.7, 0.8]})
+    table = table.assign(auroc_low=table["auroc"] - 0.1, auroc_high=table["auroc"] + 0.01)
     text = warning_caption(table.assign(overconfidence=[0.5, -0.02, 0.11]))
     assert "2 noises" in text
-    assert "0.70 to 0.80" in text
+    assert "AUROC is 0.70 [0.60, 0.71] to 0.80 [0.70, 0.81]" in text
     assert "2 points below to 11 points above accuracy" in text
     assert warning_caption(table.assign(accuracy=0.9, overconfidence=0.0)).startswith("Accuracy falls")
 
 
 def test_small_margins_foretell():
     table = pd.DataFrame({"noise": ["hue", "fog", "text"], "auroc": [0.7, 0.55, np.nan]})
-    assert "0.62 in the median over noises, 0.55 (fog) to 0.70 (hue)" in margin_caption(table)
+    table = table.assign(auroc_low=[0.6, np.nan, np.nan], auroc_high=[0.8, np.nan, np.nan])
+    assert "0.62 in the median of 2 noises, 0.55 (fog) to 0.70 [0.60, 0.80] (hue)" in margin_caption(table)
     assert margin_caption(table.iloc[2:]).startswith("No image fails early enough")
 
 

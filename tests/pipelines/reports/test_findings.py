@@ -1,6 +1,8 @@
 import dataclasses
+import re
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from pipelines.reports.findings import findings, headline
@@ -29,9 +31,23 @@ def test_the_headline_names_the_noise_whose_worst_rank_is_best(study, families):
     assert headline(other, families).startswith("Speckle noise disrupts most")
 
 
+def test_noises_that_tie_are_both_named(study, families, noises):
+    visibility = study.tables["visibility"]
+    ranks = {"rank": {"gaussian": 1, "speckle": 2}, "rank_psnr": {"gaussian": 2, "speckle": 1}}
+    tied = {column: visibility["noise"].map(rank).where(visibility["rank"].notna()) for column, rank in ranks.items()}
+    changed = change(study, "visibility", **tied, rank_csf_psnr=tied["rank"])
+    begins = visibility[visibility["criterion"] == "begins"].set_index("noise")["psnr"]
+    said = headline(changed.tables["visibility"], families)
+    assert said.startswith("Gaussian noise and speckle noise disrupt most for how little they show, and tie: ")
+    assert said.count(" dB") == 2
+    assert f"{begins['speckle']:.0f} dB" in said
+    text = answers(changed, noises)["Least to see, most harm"]
+    assert "disrupt" not in text
+
+
 def test_the_headline_where_nothing_is_reached(study, families):
     visibility = study.tables["visibility"].assign(rank=np.nan)
-    assert headline(visibility, families) == "No tested noise makes the classifier begin to fail within its range"
+    assert headline(visibility, families) == "No tested noise makes this network begin to fail within its range"
 
 
 def test_every_question_is_answered_with_numbers(study, noises):
@@ -55,7 +71,7 @@ def test_what_shows_least_by_either_measure(study, noises):
     row = begins[(begins["criterion"] == "begins") & (begins["noise"] == "gaussian")].iloc[0]
     text = answers(study, noises)["Least to see, most harm"]
     assert f"gaussian ({row['ssim']:.3f} [{row['ssim_low']:.3f}, {row['ssim_high']:.3f}])" in text
-    assert f"gaussian ({row['psnr']:.1f} dB)" in text
+    assert f"gaussian ({row['psnr']:.1f} dB [{row['psnr_low']:.1f}, {row['psnr_high']:.1f}])" in text
 
 
 def test_what_it_withstands(study, noises):
@@ -68,14 +84,14 @@ def test_slight_harm_is_counted(study, noises):
     table = study.tables["slight"]
     changed = change(study, "slight", failing_at=[0.2, 0.005, 0.01, np.nan][: len(table)])
     text = answers(changed, noises)["Slight against huge"]
-    assert "2 of 3 noises already fool it on 1%" in text
-    assert f"{table['noise'].iloc[0].replace('_', ' ')} on 20.0%" in text
+    assert re.search(r"2 of 3 noises \(\d with their whole interval\) already fool it on 1%", text)
+    assert f"{table['noise'].iloc[0].replace('_', ' ')} on 20.0% [" in text
 
 
 def test_images_that_a_slight_change_fools_are_counted(study, noises):
     fooled = study.tables["slightest"]
     changed = change(study, "slightest", ssim=np.where(np.arange(len(fooled)) < 30, 0.96, 0.94))
-    assert "10% of the recognised images (30)" in answers(changed, noises)["Slight against huge"]
+    assert "10.0% [7.1%, 13.9%] of the recognised images (30)" in answers(changed, noises)["Slight against huge"]
     none = change(study, "slightest", ssim=0.5)
     assert "recognised images (" not in answers(none, noises)["Slight against huge"]
 
@@ -86,15 +102,38 @@ def test_confidence_is_read_at_the_levels_nearest_to_the_thresholds(study, noise
     table = study.failures.confidence
     away = (table["level"] - fails).abs().where(table["noise"] == "gaussian")
     auroc = np.where(table.index == away.idxmin(), 0.51, 0.9)
-    failures = dataclasses.replace(study.failures, confidence=table.assign(auroc=auroc))
+    failures = dataclasses.replace(
+        study.failures, confidence=table.assign(auroc=auroc, auroc_low=auroc - 0.1, auroc_high=1.0)
+    )
     text = answers(dataclasses.replace(study, failures=failures), noises)["Does confidence warn?"]
-    assert "0.51 (gaussian) to 0.90" in text
+    assert "0.51 [0.41, 1.00] (gaussian) to 0.90 [0.80, 1.00] (" in text
     assert text.count("0.51") == 1
+    assert "Left out, for want of such a level: " in text
+    assert "black columns (fails)" in text
+    assert "speckle (fails)" not in text
 
 
 def test_where_answers_go(study, noises):
     text = answers(study, noises)["Where answers go"]
-    assert text.startswith("Under 2 of the 2 noises that make it fail, wrong answers name “Speed limit (10 km/h)”")
+    assert text.startswith("Under 2 of 2 noises that make it fail, wrong answers name “Speed limit (10 km/h)”")
+    assert "Left out, for want of a tested level of about the accuracy where it fails: black columns." in text
+
+
+def test_shapes_of_a_single_class_are_named(study, noises):
+    factors = study.failures.class_factors
+    lone = factors[(factors["group"] == "disc") & (factors["noise"] == "all")].assign(group="octagon", classes=1)
+    failures = dataclasses.replace(study.failures, class_factors=pd.concat([factors, lone]))
+    text = answers(dataclasses.replace(study, failures=failures), noises)["What falls first"]
+    assert "Left out are shapes of fewer than two such classes: octagon." in text
+    assert re.search(r"mean ranks 0\.\d\d \[0\.\d\d, 0\.\d\d\] and 0\.\d\d \[", text)
+
+
+def test_what_the_intervals_leave_open_is_said(study, noises):
+    index = next(index for index, noise in enumerate(noises) if noise.name == "gaussian")
+    fails = dataclasses.replace(noises[index].fails, high=np.inf)
+    changed = [dataclasses.replace(noise, fails=fails) if noise.name == "gaussian" else noise for noise in noises]
+    assert "By the intervals it may be otherwise of gaussian." in answers(study, changed)["What it withstands"]
+    assert "otherwise" not in answers(study, noises)["What it withstands"]
 
 
 def test_a_noise_that_did_harm_before_its_first_level_is_named(study, noises):

@@ -115,6 +115,7 @@ def test_it_answers_first(html):
     assert "Gaussian noise disrupts most for how little it shows" in header
     assert "98.9%" in header
     assert "6,315 images" in header
+    assert "of this one network" in header
     assert header.index("Least to see") < header.index("What must show most") < header.index("Where answers go")
 
 
@@ -144,7 +145,7 @@ def test_no_number_is_missing_or_infinite(html):
 def test_visibility_has_its_table(html):
     text = plain(part(html, "visibility"))
     assert "SSIM PSNR CSF level SSIM PSNR, dB L2" in text
-    assert "gaussian random 1" in text
+    assert "gaussian random 1 [1, " in text
 
 
 def test_pairs_of_the_slightest_change(html, strip):
@@ -162,7 +163,7 @@ def test_a_noise_without_a_strip_has_none(html):
 
 def test_corruption_errors(html):
     text = plain(part(html, "corruptions"))
-    assert "gaussian noise gaussian 10.0% 20.0% 30.0% 40.0% 50.0% 30.0%" in text
+    assert "gaussian noise gaussian 10.0% 20.0% 30.0% 40.0% 50.0% 30.0% [29.0%, 31.0%]" in text
     assert "does not hold all 15 corruptions" in text
 
 
@@ -177,6 +178,7 @@ def test_what_was_measured_is_told(html):
     text = plain(part(html, "method"))
     assert "Model models:/signs@champion" in text
     assert "each counts as its own group" in text
+    assert "not of its recipe" in text
 
 
 def test_what_there_is_none_of_has_no_section(tmp_path, study):

@@ -27,6 +27,10 @@ def crossing(value=0.128, low=0.119, high=0.138, censored="", clean=0.0, first=0
         (crossing(0.05, 0.05, 0.07, "below"), "at or below 0.05 [≤ 0.05, 0.07]"),
         (crossing(0.15, math.nan, math.nan), "0.15"),
         (crossing(math.nan, math.nan, math.nan), "-"),
+        (crossing(0.15, -math.inf, math.inf), "0.15 [no honest interval]"),
+        (crossing(0.05, -math.inf, math.inf, "below"), "at or below 0.05"),
+        (crossing(math.inf, -math.inf, math.inf, "above"), "not reached up to 0.5"),
+        (crossing(0.15, -math.inf, 0.2), "0.15 [clean, 0.20]"),
         (crossing(2.0, 2.0, 2.0), "2.00 [2.00, 2.00]"),
     ],
 )

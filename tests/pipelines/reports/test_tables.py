@@ -1,4 +1,5 @@
 import dataclasses
+import re
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,16 @@ def test_censored_visibility_is_said(study, families):
     assert rows["black columns"]["fails"]["level"] == "at or below 0.1"
 
 
+def test_an_end_without_a_bound_is_said_in_words(study, families):
+    table = study.tables["visibility"]
+    opened = {"ssim_low": -np.inf, "psnr_low": -np.inf, "psnr_high": np.inf, "l2_high": np.inf}
+    row = next(row for row in tables.visibility_rows(table.assign(**opened), families) if row["noise"] == "gaussian")
+    ssim, psnr, l2 = row["begins"]["values"]
+    assert re.fullmatch(r"0\.\d{3} \[not reached, 0\.\d{3}\]", ssim)
+    assert re.fullmatch(r"\d+\.\d", psnr)
+    assert re.fullmatch(r"0\.\d{3} \[0\.\d{3}, not reached\]", l2)
+
+
 def test_slight_rows_come_most_harmful_first(study, families):
     table = study.tables["slight"].assign(failing_at=[0.1, np.nan, 0.3, 0.2])
     rows = tables.slight_rows(table, families)
@@ -41,6 +52,7 @@ def test_corruptions_have_a_mean_over_all_five_severities(study):
     (row,) = tables.corruption_rows(errors)
     assert row["errors"] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5])
     assert row["mean"] == pytest.approx(0.3)
+    assert row["interval"] == " [29.0%, 31.0%]"
     other = errors.iloc[1:].assign(corruption="fog", noise="fog")
     rows = tables.corruption_rows(pd.concat([other, errors]))
     assert [row["corruption"] for row in rows] == ["gaussian noise", "fog"]

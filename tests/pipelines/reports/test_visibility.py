@@ -11,7 +11,7 @@ FAMILIES = {"gaussian": "random", "fog": "weather", "rain": "weather", "blur": "
 def rows(name, begins, fails, censored=("", ""), rank=1):
     return [
         {"noise": name, "criterion": criterion, "censored": mark, "ssim": value, "ssim_low": value - 0.02,
-         "ssim_high": value + 0.01, "rank": pd.NA if mark else rank}
+         "ssim_high": value + 0.01, "rank": pd.NA if mark else rank, "rank_low": rank, "rank_high": rank + 1}
         for criterion, value, mark in zip(("begins", "fails"), (begins, fails), censored, strict=True)
     ]  # fmt: skip
 
@@ -33,7 +33,9 @@ def lines(figure, gid):
 
 def test_noises_are_ordered_by_what_shows_when_they_begin_to_fail(visibility):
     axes = ranking_figure(visibility, FAMILIES).axes[0]
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["gaussian  1", "fog  2", "blur  3", "rain"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == [
+        "gaussian  1 [1, 2]", "fog  2 [2, 3]", "blur  3 [3, 4]", "rain",
+    ]  # fmt: skip
     assert axes.get_ylim()[0] > axes.get_ylim()[1]  # the first on top
 
 
