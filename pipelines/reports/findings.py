@@ -146,7 +146,7 @@ def _error_ratio(first: Mapping[Any, Any], last: Mapping[Any, Any]) -> str:
     under = np.hypot(first["psnr"] - first["psnr_low"], last["psnr_high"] - last["psnr"])
     over = np.hypot(first["psnr_high"] - first["psnr"], last["psnr"] - last["psnr_low"])
     value, low, high = (float(10 ** (decibels / 10)) for decibels in (apart, apart - under, apart + over))
-    return f"{number(value)}{ends(low, high, number)}"
+    return f"{number(value)}{ends(low, high, number, '∞')}"
 
 
 def _withstood(noises: Sequence[NoiseSummary]) -> str:
@@ -318,7 +318,7 @@ def _ssim(row: Mapping[Any, Any]) -> str:
 
 
 def _psnr(row: Mapping[Any, Any]) -> str:
-    return f"{row['psnr']:.1f} dB{ends(row['psnr_low'], row['psnr_high'], '{:.1f}'.format)}"
+    return f"{row['psnr']:.1f} dB{ends(row['psnr_low'], row['psnr_high'], '{:.1f}'.format, '∞')}"
 
 
 def _capital(text: str) -> str:

@@ -136,9 +136,17 @@ def percent(share: float, digits: int = 1) -> str:
     return f"{100 * share:.{digits}f}%"
 
 
-def ends(low: float, high: float, show: Callable[[float], str] = "{:.2f}".format) -> str:
-    """Return an interval in brackets after a space, to stand behind its value; nothing where an end is unknown."""
-    return f" [{show(low)}, {show(high)}]" if math.isfinite(low) and math.isfinite(high) else ""
+def ends(low: float, high: float, show: Callable[[float], str] = "{:.2f}".format, beyond: str = "not reached") -> str:
+    """Return an interval in brackets after a space, to stand behind its value; nothing where an end is unknown.
+
+    An end without a bound lies beyond the tested levels: a low one of what is less the more a noise shows, else a high
+    one, but for the PSNR of no change (`beyond`).
+    """
+    if math.isnan(low) or math.isnan(high):
+        return ""
+    if math.isinf(low) and math.isinf(high):
+        return f" {NO_INTERVAL}"
+    return f" [{'not reached' if math.isinf(low) else show(low)}, {beyond if math.isinf(high) else show(high)}]"
 
 
 def rank_text(row: Mapping[Any, Any], column: str = "rank") -> str:

@@ -137,15 +137,8 @@ def _interval(row: Mapping[Any, Any], key: str, digits: int = 2) -> str:
     value, low, high = (float(row[name]) for name in (key, f"{key}_low", f"{key}_high"))
     if math.isnan(value):
         return "-"
-    return f"{value:.{digits}f}{_ends(low, high, digits, beyond='∞' if key == 'psnr' else 'not reached')}"
-
-
-def _ends(low: float, high: float, digits: int, *, beyond: str) -> str:
-    """An interval; an end without a bound lies beyond the tested levels, but for the PSNR of no change."""
-    if math.isnan(low) or math.isnan(high) or (math.isinf(low) and math.isinf(high)):
-        return ""
-    least, most = f"{low:.{digits}f}", f"{high:.{digits}f}"
-    return f" [{'not reached' if math.isinf(low) else least}, {most if math.isfinite(high) else beyond}]"
+    show, beyond = f"{{:.{digits}f}}".format, "∞" if key == "psnr" else "not reached"
+    return f"{show(value)}{ends(low, high, show, beyond)}"
 
 
 def _share(row: Mapping[Any, Any], which: str) -> Cells | None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.reports.classes import class_order
-from pipelines.reports.summary import Crossing, by_family, number, spoken, summarise
+from pipelines.reports.summary import Crossing, by_family, ends, number, spoken, summarise
 
 
 def crossing(value=0.128, low=0.119, high=0.138, censored="", clean=0.0, first=0.05, last=0.5):
@@ -36,6 +36,15 @@ def crossing(value=0.128, low=0.119, high=0.138, censored="", clean=0.0, first=0
 )
 def test_thresholds_in_words(found, text):
     assert found.text() == text
+
+
+def test_ends_without_a_bound_are_words():
+    assert ends(0.5, 0.75) == " [0.50, 0.75]"
+    assert ends(-math.inf, 0.75) == " [not reached, 0.75]"
+    assert ends(0.5, math.inf) == " [0.50, not reached]"
+    assert ends(20.0, math.inf, number, "∞") == " [20, ∞]"
+    assert ends(-math.inf, math.inf) == " [no honest interval]"
+    assert ends(math.nan, 0.75) == ends(0.5, math.nan) == ""
 
 
 def test_places_in_the_tested_range():
