@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pipelines.intervals import t_interval
 from pipelines.reports.figures import BEGINS, CURVE, FAILS, INK, MUTED, RULE, WRONG, new_figure, short_name, styled
-from pipelines.reports.summary import NoiseSummary, number, percent, spoken
+from pipelines.reports.summary import NoiseSummary, ends, number, percent, spoken
 from pipelines.saliency import OTHER, Example, before_failure
 
 METHOD_NAMES = {
@@ -177,9 +177,10 @@ def saliency_captions(shifts: pd.DataFrame) -> list[str]:
 def saliency_caption(shifts: pd.DataFrame) -> str:
     """Whether the map moves before the answer does, with numbers; rows of one method."""
     method, fates = METHOD_NAMES[str(shifts["method"].iloc[0])], before_failure(shifts)
+    other = shifts[shifts["outcome"] == OTHER].iloc[0]
     floor = (
-        f"The {method} maps of two different clean images correlate by {_floor(shifts):.2f}, "
-        "which is where a map that has nothing left ends."
+        f"The {method} maps of two different clean images correlate by {_floor(shifts):.2f}"
+        f"{ends(other['low'], other['high'])}, which is where a map that has nothing left ends."
     )
     if fates.empty:
         return f"No image of the sample fails between two tested levels. {floor}"

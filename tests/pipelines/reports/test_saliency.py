@@ -54,13 +54,13 @@ def test_every_method_has_a_name():
 
 
 def test_a_caption_says_whether_the_map_moves_first(shifts):
-    moved, still = saliency_captions(shifts)
+    moved, still = saliency_captions(shifts.assign(low=0.1, high=0.4))
     assert moved.startswith("The Grad-CAM map moves before the answer does.")
     assert "keep a rank correlation of 0.50 with their clean map" in moved
     assert "at the same levels keep 0.80, a difference of 0.30 [0.2" in moved
     assert "over 3 noises" in moved
     assert "already wrong there keep 0.10" in moved
-    assert "Grad-CAM maps of two different clean images correlate by 0.2" in moved
+    assert "Grad-CAM maps of two different clean images correlate by 0.24 [0.10, 0.40], which" in moved
     assert "does not clearly move before" in still
 
 
