@@ -75,9 +75,9 @@ def _warnings(confidence: pd.DataFrame, flow: pd.DataFrame) -> list[str]:
     clean = confidence[confidence["level_index"] == 0].iloc[0]
     before = f"; {_auroc(clean)} without noise" if np.isfinite(clean["auroc"]) else ""
     sentence = (
-        f"At the level where a noise makes it fail, low confidence still warns of wrong answers (AUROC of {WARNS:g} "
-        f"or more) under {warned} of {len(known)} noises ({sure} with the whole interval), least under "
-        f"{spoken(least['noise'])}: {_auroc(least)}{before}."
+        f"At a tested level of about the accuracy where a noise makes it fail, low confidence still warns of wrong "
+        f"answers (AUROC of {WARNS:g} or more) under {warned} of {len(known)} noises ({sure} with the whole interval), "
+        f"least under {spoken(least['noise'])}: {_auroc(least)}{before}."
     )
     blind = confidence.sort_values("calibration_error").iloc[-1]
     surety, truth = percent(blind["confidence"], 0), percent(blind["accuracy"], 0)

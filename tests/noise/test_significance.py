@@ -87,6 +87,16 @@ def _p(correct: np.ndarray) -> float:
     return mcnemar_worse(correct[:, 0], correct[:, 1:])
 
 
+@pytest.mark.parametrize("repeats", [2, 3, 4])
+def test_repeats_of_a_noise_that_changes_nothing_are_significant_at_no_level(repeats) -> None:
+    random, rejected = np.random.default_rng(repeats), 0
+    for _ in range(100):
+        correct = random.random((1000, repeats, 4)) < 0.99
+        correct[:, :, 0] = correct[:, :1, 0]
+        rejected += failing_significantly(LEVELS, correct).significant.any()
+    assert rejected / 100 <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 100)
+
+
 @pytest.mark.parametrize("images", [1000, 6315])
 def test_repeats_find_a_loss_more_often(images) -> None:
     random, power = np.random.default_rng(3), []
