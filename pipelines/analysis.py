@@ -242,7 +242,7 @@ def _threshold_table(answers: _Answers, sample: Resampled, tests: Significance, 
             "censored": "above" if np.isinf(tests.level) else "",
             "sampling_error": np.nan,
             "interpolation_error": np.nan,
-            "method": f"exact one-sided McNemar tests against clean, Holm, alpha {ALPHA}: first of two levels in a row",
+            "method": f"one-sided McNemar tests against clean, Holm, alpha {ALPHA}: first of two levels in a row",
         }
     )
     known = {"noise": answers.noise, "unit": answers.unit, "n": len(images.label), "groups": sample.groups}
