@@ -33,6 +33,7 @@ LONGER = (
     "precision",
     "rendered_to_real",
     "threshold_coverage",
+    "comparison_coverage",
 )
 
 

@@ -9,6 +9,7 @@ share a part of all that.
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -110,11 +111,24 @@ class Observer:
         self.lapse, self.guess, self.back, self.gap = (
             random.uniform(*ends) for ends in (population.lapses, population.guesses, population.again, population.gap)
         )
-        share = 0.5 if population.repeats > 1 else 1.0
-        image = self._scores(images, population.correlation)[:, None]
-        field = random.normal(size=(images, population.repeats))
-        self.tolerances = self.law.tolerance(np.sqrt(share) * image + np.sqrt(1 - share) * field)
-        weak = 0.6 * population.correlation
+        self.hardness = self._scores(images, population.correlation)
+        self._draw()
+
+    def twin(self, ease: float) -> Observer:
+        """Another network on the same images: it stands `ease` times the levels, and finds half of them as hard."""
+        other = copy(self)
+        other.law = Law(lambda z: ease * self.law.tolerance(z), lambda x: self.law.survival(x / ease))
+        own = other._scores(len(self.hardness), self.population.correlation)
+        other.hardness = np.sqrt(0.5) * self.hardness + np.sqrt(0.5) * own
+        other._draw()
+        return other
+
+    def _draw(self) -> None:
+        images, repeats = len(self.hardness), self.population.repeats
+        share = 0.5 if repeats > 1 else 1.0
+        field = self.random.normal(size=(images, repeats))
+        self.tolerances = self.law.tolerance(np.sqrt(share) * self.hardness[:, None] + np.sqrt(1 - share) * field)
+        weak = 0.6 * self.population.correlation
         self.lapsed, self.lucky, self.returning = (
             (ndtr(self._scores(images, weak)) < rate)[:, None] for rate in (self.lapse, self.guess, self.back)
         )
