@@ -4,9 +4,9 @@ The images are the same at every level and their noise fields are only scaled, s
 Resampling keeps that pairing: its unit is an image with all its levels and repeats, or a whole group of images
 (a track) where groups are known.
 
-Images are drawn with replacement, and so are many groups of one size. Of few groups, or groups of unequal size, that
-would claim too much: a group that holds a third of the images shows its law only once. Their curves are drawn from the
-law that all groups show together (`_law`).
+Many images, or groups of one size, are drawn with replacement. Of few, or of groups of unequal size, that would claim
+too much: a group that holds a third of the images shows its law only once. Their curves are drawn from the law that all
+of them show together (`_law`).
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     Labels = Sequence[object] | NDArray[np.generic]
 
 REPLICATES = 2000
-MANY_GROUPS = 100
-"""Groups of one size from which on a bootstrap of them is as sure as one of images."""
+MANY = 100
+"""Images, or groups of one size, from which on drawing them with replacement covers as it should."""
 FEWEST_GROUPS = 12
 """Effective groups below which no interval is honest: simulated coverage falls under 93%."""
 _CHUNK = 250
@@ -107,9 +107,8 @@ def resample(
     counts, answers, copies = _outcomes(correct_, groups)
     law = _law(counts, answers, copies)
     random = np.random.default_rng(seed)
-    alike = copies.sum() >= MANY_GROUPS and answers.min() == answers.max()
-    redrawn = groups is None or bool(alike)
-    enough = copies.sum() > 1 if redrawn else law.effective >= FEWEST_GROUPS
+    redrawn = bool(copies.sum() >= MANY and answers.min() == answers.max())
+    enough = copies.sum() > 1 if groups is None else law.effective >= FEWEST_GROUPS
     drawn = replicates if enough else 0
     curves = np.empty((drawn, len(levels_)))
     for start in range(0, drawn, _CHUNK):

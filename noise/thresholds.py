@@ -220,7 +220,11 @@ def _find(sample: Resampled, share: float, confidence: float) -> Threshold:
         return replace(_censor(levels, value, value, value, _no_interval(sample)), low=-np.inf, high=np.inf)
     drawn = np.sort(crossings(levels, first.replicates, share))
     low, high = sampling_interval(first, drawn, value, share, confidence)
-    way = "BCa interval, {} bootstrap draws of {} {}" if sample.redrawn else "Student's t, {} draws of the law of {} {}"
+    way = (
+        "BCa interval, {} bootstrap draws of {} {}"
+        if sample.redrawn
+        else "Student's t, {} draws of the common law of {} {}"
+    )
     method = f"{_POINT}; {way.format(len(drawn), sample.groups, sample.unit)}{again}"
     if np.isinf(value):
         return _censor(levels, value, low, high, method)

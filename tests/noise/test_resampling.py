@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from noise.resampling import FEWEST_GROUPS, MANY_GROUPS, resample
+from noise.resampling import FEWEST_GROUPS, MANY, resample
 
 LEVELS = np.linspace(0.0, 1.0, 11)
 
@@ -31,7 +31,7 @@ class TestDraws:
             assert sample.replicates.std(axis=0) == pytest.approx(expected, rel=0.15, abs=1e-4)
 
     def test_few_or_unequal_groups_follow_their_common_law(self):
-        for sizes in (np.full(MANY_GROUPS - 1, 5), np.arange(1, 201)):
+        for sizes in (np.full(MANY - 1, 5), np.arange(1, 201)):
             correct, groups = _clustered(sizes, 0.5, np.random.default_rng(0))
             assert not resample(LEVELS, correct, groups=groups, replicates=10).redrawn
 
