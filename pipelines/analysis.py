@@ -133,11 +133,42 @@ def samples(
     predictions: Mapping[str, pd.DataFrame], levels: Mapping[str, Sequence[float]], *, seed: int = 0
 ) -> Iterator[tuple[str, Resampled, float]]:
     """Of each noise its curve, resampled, and the accuracy of a constant answer; arguments as in `analyse`."""
-    images = _clean_images(predictions.get(CLEAN, pd.DataFrame()))
+    for each in right_answers(predictions, levels):
+        yield each.noise, resample(each.levels, each.correct, groups=each.groups, seed=seed), each.chance
+
+
+@dataclass(frozen=True)
+class RightAnswers:
+    """Which answers to one noise are right.
+
+    Attributes:
+        noise: its name.
+        levels: (L,) from the clean one up.
+        correct: (N, R, L) bool.
+        images: (N,) their ids, sorted.
+        groups: (N,) the track of each image; None where no track is known.
+        chance: accuracy of a constant answer.
+    """
+
+    noise: str
+    levels: Floats
+    correct: NDArray[np.bool_]
+    images: tuple[str, ...]
+    groups: NDArray[np.object_] | None
+    chance: float
+
+
+def right_answers(
+    predictions: Mapping[str, pd.DataFrame], levels: Mapping[str, Sequence[float]]
+) -> Iterator[RightAnswers]:
+    """The right answers to each noise in turn; arguments and errors as in `analyse`."""
+    clean = predictions.get(CLEAN, pd.DataFrame())
+    images = _clean_images(clean if clean.empty else clean.sort_values("image_id"))
     _check_model(images)
+    names = tuple(images.index.astype(str))
     for name, noise_levels in levels.items():
         answers = _answers(name, "", noise_levels, predictions[name], images, 0.0)
-        yield name, _resampled(answers, images, seed), images.chance
+        yield RightAnswers(name, answers.levels, _correct(answers, images), names, images.group, images.chance)
 
 
 def _clean_images(clean: pd.DataFrame) -> _Images:

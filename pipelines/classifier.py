@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 PIXEL_RANGES = ("auto", "255", "1")
 PROBES = 256
 """Clean images on which the pixel range and the kind of output are detected."""
+TAG = "tag:"
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,77 @@ def open_classifier(name: str, signs: Signs, class_names: tuple[str, ...], *, pi
     Raises:
         InputError: there is no such model, or its input or its number of classes does not fit.
     """
+    return _open(name, signs, class_names, pixel_range)[0]
+
+
+def open_classifiers(
+    text: str, signs: Signs, class_names: tuple[str, ...], *, pixel_range: str = "auto"
+) -> list[Classifier]:
+    """Find one model, or the networks that several trainings of one recipe left.
+
+    Args:
+        text: names as for `open_classifier` with commas between; or the folder of `train --repeats`; or
+            `tag:NAME=VALUE`, the networks of all runs of `train` in MLflow with this tag.
+        signs: as for `open_classifier`.
+        class_names: of the data set.
+        pixel_range: as for `open_classifier`.
+
+    Raises:
+        InputError: one of them is no such model, is there twice, or is of another architecture than the first.
+    """
+    opened = [_open(name, signs, class_names, pixel_range) for name in _model_names(text)]
+    first, known = opened[0], dict[str, str]()
+    for classifier, weights in opened:
+        name, shapes = classifier.name, [part.shape for part in weights]
+        if shapes != [part.shape for part in first[1]]:
+            raise InputError(
+                f"--model {text}: {name} and {first[0].name} differ in their layers, so they are no trainings of one "
+                "recipe; measure each recipe in a run of its own"
+            )
+        content = hashlib.sha256(b"".join(part.tobytes() for part in weights)).hexdigest()
+        if content in known:
+            raise InputError(f"--model {text}: {name} is the same network as {known[content]}; name each training once")
+        known[content] = name
+    return [classifier for classifier, _ in opened]
+
+
+def _open(
+    name: str, signs: Signs, class_names: tuple[str, ...], pixel_range: str
+) -> tuple[Classifier, list[NDArray[np.float32]]]:
     path = _find_model(name)
     model = _load(path, name)
     _check_shapes(model, name, signs.image.shape[1:], len(class_names))
     classifier = Classifier(name, path, hashlib.sha256(path.read_bytes()).hexdigest())
-    return _detect(classifier, model, signs, pixel_range)
+    return _detect(classifier, model, signs, pixel_range), model.get_weights()
+
+
+def _model_names(text: str) -> list[str]:
+    if text.startswith(TAG):
+        return _tagged(text)
+    if Path(text).exists():  # one name, whatever commas are in it
+        repeats = sorted(Path(text).glob("seed-*/model.keras"))
+        return [str(path) for path in repeats] if len(repeats) > 1 else [text]
+    return [part.strip() for part in text.split(",") if part.strip()] or [text]
+
+
+def _tagged(text: str) -> list[str]:
+    """The networks of the trainings with a tag; the run around repeated ones has one of theirs, and is left out."""
+    import mlflow
+
+    name, _, value = text.removeprefix(TAG).partition("=")
+    wanted = f"tags.`{name}` = '{value}' and tags.entry_point LIKE 'train%' and attributes.status = 'FINISHED'"
+    try:
+        order = ["attributes.start_time"]
+        runs = mlflow.search_runs(
+            search_all_experiments=True, filter_string=wanted, order_by=order, output_format="list"
+        )
+    except mlflow.exceptions.MlflowException:
+        raise InputError(f"--model {text}: not {TAG}NAME=VALUE of a tag of MLflow runs") from None
+    parents = {run.data.tags.get("mlflow.parentRunId") for run in runs}
+    names = [f"runs:/{run.info.run_id}/model" for run in runs if run.info.run_id not in parents]
+    if not names:
+        raise InputError(f"--model {text}: no finished run of train has this tag; `train` leaves model, data and seed")
+    return names
 
 
 class Predictor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -14,6 +15,7 @@ from pipelines.errors import InputError
 if TYPE_CHECKING:
     from noise.levels import NoiseLevels
     from noise.plugins import Plugin
+    from pipelines.classifier import Classifier
     from pipelines.tracking import TrackedRun
 
 PRESETS = Path(__file__).with_name("presets")
@@ -23,7 +25,11 @@ SMOKE_LIMIT = 200
 class NoiseGridSettings(Settings):
     """Options of `noise_grid`."""
 
-    model: str = Field("models:/signs@champion", description="MLflow model URI, or a .keras file, of any classifier.")
+    model: str = Field(
+        "models:/signs@champion",
+        description="MLflow model URI, or a .keras file, of any classifier. Several trainings of one recipe: names "
+        "with commas between, the folder of `train --repeats`, or tag:NAME=VALUE of their runs.",
+    )
     data: str = Field("rendered", description="A prepared folder, or any source that `prepare` reads.")
     size: int = Field(32, ge=8, description="Side of the images in pixels: noise is added at this size.")
     noise: str = Field("", description="NAME:LOW:HIGH:COUNT[,...], such as gaussian:0:0.5:11,black_rows:0:1:11.")
@@ -87,14 +93,14 @@ def list_noises(settings: NoiseGridSettings) -> str | None:
 @entry_point("noise_grid", NoiseGridSettings, answer=list_noises)
 def noise_grid(settings: NoiseGridSettings, run: TrackedRun) -> Results:
     """Find how much of each noise a classifier stands: the levels at which it begins to fail, and fails."""
-    from pipelines.classifier import open_classifier
+    from pipelines.classifier import open_classifiers
     from pipelines.cluster import connect, share_out
-    from pipelines.publish import publish
+    from pipelines.publish import publish, publish_recipe
     from pipelines.quiet import load_tensorflow
     from pipelines.saliency import read_methods
     from pipelines.search import Search
     from pipelines.signs import prepared
-    from pipelines.study import study
+    from pipelines.study import Study, study
 
     plugin = read_plugin(settings)
     levels = read_levels(settings)
@@ -102,23 +108,39 @@ def noise_grid(settings: NoiseGridSettings, run: TrackedRun) -> Results:
     signs = prepared(settings.data, size=settings.size, seed=settings.seed)
     probes = signs.read("test", limit=256)
     load_tensorflow()
-    classifier = open_classifier(settings.model, probes, signs.class_names, pixel_range=settings.pixel_range)
+    classifiers = open_classifiers(settings.model, probes, signs.class_names, pixel_range=settings.pixel_range)
     connect()
-    search = Search(
-        classifier=classifier,
-        signs=signs,
-        workers=share_out(settings.workers, settings.cpus_per_worker, settings.gpus_per_worker),
-        folder=settings.output,
-        seed=settings.seed,
-        repeats=settings.repeats,
-        limit=SMOKE_LIMIT if settings.smoke_test else settings.limit,
-        batch_size=settings.images_a_batch,
-        plugin=plugin,
-    )
+    workers = share_out(settings.workers, settings.cpus_per_worker, settings.gpus_per_worker)
+    units = settings.output / "units"
     if not settings.resume:
-        search.clear()
-    measured = search.measure(levels, settings.refine)
-    return publish(study(search, measured, settings.bisect, methods), run, settings.output)
+        shutil.rmtree(units, ignore_errors=True)
+
+    def measure(classifier: Classifier, folder: Path) -> Study:
+        search = Search(
+            classifier=classifier,
+            signs=signs,
+            workers=workers,
+            folder=folder,
+            units=units,
+            seed=settings.seed,
+            repeats=settings.repeats,
+            limit=SMOKE_LIMIT if settings.smoke_test else settings.limit,
+            batch_size=settings.images_a_batch,
+            plugin=plugin,
+        )
+        return study(search, search.measure(levels, settings.refine), settings.bisect, methods)
+
+    if len(classifiers) == 1:
+        return publish(measure(classifiers[0], settings.output), run, settings.output)
+    studies = {}
+    for number, classifier in enumerate(classifiers, start=1):
+        name = f"network-{number}"
+        own = settings.model_copy(update={"model": classifier.name, "output": settings.output / name})
+        with run.child(f"noise_grid/{name}", own) as child:
+            studies[name] = measure(classifier, own.output)
+            results = publish(studies[name], child, own.output)
+            child.conclude(results.metrics, results.summary)
+    return publish_recipe(studies, run, settings.output)
 
 
 def read_plugin(settings: NoiseGridSettings) -> Plugin | None:

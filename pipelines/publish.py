@@ -10,20 +10,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from noise.registry import disturb
-from pipelines.analysis import CLEAN
+from pipelines.analysis import CLEAN, THRESHOLD_COLUMNS
 from pipelines.corruptions import mean_corruption_error
 from pipelines.entry import Results
 from pipelines.reports.figures import write_whole
+from pipelines.reports.recipe import recipe_caption, write_recipe_report
 from pipelines.reports.robustness import Pictures, write_robustness_report
 from pipelines.reports.strips import Strip
 from pipelines.reports.terminal import thresholds_markdown, thresholds_table
 from pipelines.signs import concatenate
 from pipelines.tables import write_tables
+from pipelines.trainings import recipe_thresholds
+from pipelines.visibility import equal_visibility
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from noise.levels import NoiseLevels
@@ -72,6 +77,48 @@ def _added(study: Study) -> str:
     return (
         f"\n\n{added} of {levels} levels were added around thresholds ({cost:,} predictions); --refine false adds none"
     )
+
+
+def publish_recipe(studies: Mapping[str, Study], run: TrackedRun, folder: Path) -> Results:
+    """Write and log what several networks of one recipe say of it, beside what each has in a folder of its own.
+
+    Args:
+        studies: of each network by the name of its folder.
+        run: around the networks' runs.
+        folder: of the recipe's tables and page.
+    """
+    first = next(iter(studies.values()))
+    recipe = recipe_thresholds([study.measured for study in studies.values()], seed=first.search.seed)
+    visibility = equal_visibility(recipe, first.tables["distortions"])
+    each = pd.concat([study.analysis.thresholds.assign(network=name) for name, study in studies.items()])
+    networks = _networks(studies)
+    tables = {"recipe_thresholds.csv": recipe, "recipe_visibility.csv": visibility, "networks.csv": networks}
+    files = write_tables({**tables, "thresholds.csv": each[["network", *THRESHOLD_COLUMNS]]}, folder)
+    files.append(write_whole(folder / "recipe_thresholds.md", f"{thresholds_markdown(recipe, visibility)}\n".encode()))
+    page = write_recipe_report(folder / "report", recipe, visibility, networks, about=_about_data(first, run))
+    signs = first.search.signs
+    run.identify({"data": signs.name, "data_digest": signs.digest, "model": ",".join(networks["model"])})
+    run.log_files(files)
+    run.log_files(page, "report")
+    said = [thresholds_table(recipe, visibility), recipe_caption(recipe, networks)]
+    summary = "\n\n".join([*said, f"Report      {page.resolve().as_uri()}"])
+    return Results(
+        params={"model": ",".join(networks["model"]), "data": signs.name, "networks": len(networks)},
+        metrics=threshold_metrics(recipe) | visibility_metrics(visibility),
+        artifacts={path.name: str(path) for path in [*files, page]},
+        summary=summary,
+    )
+
+
+def _networks(studies: Mapping[str, Study]) -> pd.DataFrame:
+    """A row a network: network (its folder), model, accuracy on clean images, sha256 of its file."""
+    rows = []
+    for name, study in studies.items():
+        clean = study.measured.predictions[CLEAN]
+        right = float((clean["predicted"] == clean["label"]).mean())
+        classifier = study.search.classifier
+        rows.append({"network": name, "model": classifier.name, "accuracy": right, "sha256": classifier.digest})
+    return pd.DataFrame(rows)
 
 
 def _tables(study: Study) -> dict[str, pd.DataFrame]:
@@ -186,11 +233,18 @@ def _tags(study: Study) -> dict[str, str]:
 
 
 def _about(study: Study, run: TrackedRun) -> dict[str, str]:
-    classifier, signs = study.search.classifier, study.search.signs
+    classifier = study.search.classifier
     return {
         "Model": classifier.name,
         "Model file, sha256": classifier.digest[:16],
         "Model input": f"white is {classifier.pixel_max:g}, {_outputs(classifier)}",
+        **_about_data(study, run),
+    }
+
+
+def _about_data(study: Study, run: TrackedRun) -> dict[str, str]:
+    signs = study.search.signs
+    return {
         "Data set": f"{signs.name}, test split, {signs.size} x {signs.size} pixels",
         "Data set, sha256": signs.digest[:16],
         "Test images": f"{int(study.analysis.curves['n'].max()):,}",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,7 +37,8 @@ class Search:
         classifier: the network.
         signs: the data set, whose test images are used.
         workers: that do the work.
-        folder: for units of work and predictions.
+        folder: for predictions.
+        units: for units of work, which several searches may share.
         seed: of all noise.
         repeats: independent draws of each noise.
         limit: test images used, all if None.
@@ -50,6 +50,7 @@ class Search:
     signs: SignDataset
     workers: Workers
     folder: Path
+    units: Path
     seed: int
     repeats: int
     limit: int | None
@@ -106,9 +107,8 @@ class Search:
         found = image_thresholds(measured.predictions)
         failing = found[(found["level"] < float("inf")) & (found["repeat"] == 0)]
         work = brackets(measured.units, {str(name): rows for name, rows in failing.groupby("noise")}, halvings)
-        folder = self.folder / "units"
-        grid.run(work, self.classifier, self.workers, folder=folder, batch_size=self.batch_size, actor=BisectUnit)
-        exact = collect(work, folder).assign(repeat=0).set_index(keys)
+        grid.run(work, self.classifier, self.workers, folder=self.units, batch_size=self.batch_size, actor=BisectUnit)
+        exact = collect(work, self.units).assign(repeat=0).set_index(keys)
         found = found.set_index(keys)
         found = found.reindex(columns=found.columns.union(exact.columns, sort=False))
         found.loc[exact.index, exact.columns] = exact
@@ -124,12 +124,11 @@ class Search:
             limit=self.limit,
             plugin=self.plugin,
         )
-        folder = self.folder / "units"
-        grid.run(units, self.classifier, self.workers, folder=folder, batch_size=self.batch_size)
+        grid.run(units, self.classifier, self.workers, folder=self.units, batch_size=self.batch_size)
         return units
 
     def _compact(self, units: Sequence[Unit], levels: Sequence[NoiseLevels]) -> Predictions:
-        return grid.compact(units, self.folder / "units", self.folder / "predictions", by_name(levels))
+        return grid.compact(units, self.units, self.folder / "predictions", by_name(levels))
 
     def _more(self, measured: Measured, given: bool) -> list[NoiseLevels]:
         open_ = [part for part in measured.levels if given or not part.given]
@@ -139,10 +138,6 @@ class Search:
             for name, sample, chance in samples(measured.predictions, by_name(open_), seed=self.seed)
         }
         return list(make_grid([(name, more) for name, more in found.items() if more])) if any(found.values()) else []
-
-    def clear(self) -> None:
-        """Forget the work of an earlier call."""
-        shutil.rmtree(self.folder / "units", ignore_errors=True)
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ def write_robustness_report(folder: Path, study: Study, pictures: Pictures, *, a
     files += _write_strips(folder / "strips", study, noises, pictures)
     page = _page(study, noises, about) | _sections(study, noises, pictures)
     page["figures"] = {name: _wide(figure, ALTS[name]) for name, figure in drawn.items() if name in ALTS}
-    html = _template().render(page).encode()
+    html = template("robustness.html.j2").render(page).encode()
     said = "\n".join(f"- **{finding.topic.rstrip('?')}:** {finding.text}" for finding in page["findings"])
     text = write_whole(folder / "findings.md", f"**{page['headline']}.**\n\n{said}\n".encode())
     return [write_whole(folder / "report.html", html), text, *files]
@@ -220,7 +220,8 @@ def _curve_alt(noise: NoiseSummary) -> str:
     )
 
 
-def _template() -> jinja2.Template:
+def template(name: str) -> jinja2.Template:
+    """A template of this folder."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -230,4 +231,4 @@ def _template() -> jinja2.Template:
     )
     environment.filters["percent"] = percent
     environment.globals["ends"] = ends
-    return environment.get_template("robustness.html.j2")
+    return environment.get_template(name)

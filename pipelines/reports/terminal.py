@@ -9,12 +9,14 @@ from rich.table import Table
 
 from pipelines.reports.captions import listed
 from pipelines.reports.findings import leaders
-from pipelines.reports.summary import Crossing, criteria, rank_text, spoken
+from pipelines.reports.summary import Crossing, criteria, percent, rank_text, spoken
 
 WIDTH = 100
 HEADINGS = ("noise", "rank [95%]", "SSIM", "begins to fail [95%]", "fails [95%]")
 RIGHT = ("SSIM",)
 MORE = ("significant from", "unit")
+OF_RECIPES = ("spread", "unit")
+"""Of several trainings of a recipe: how far they differ when they begin to fail, and fail, in place of significance."""
 OF_THIS_NETWORK = "Thresholds and ranks are of this network: another training of its recipe has others."
 
 
@@ -22,31 +24,32 @@ def thresholds_table(thresholds: pd.DataFrame, visibility: pd.DataFrame) -> str:
     """Return of what the thresholds are, and a plain-text table of them at most 100 characters wide, a line a noise.
 
     Args:
-        thresholds: of `pipelines.analysis.analyse`.
+        thresholds: of `pipelines.analysis.analyse`, or of `pipelines.trainings.recipe_thresholds`.
         visibility: of `pipelines.visibility.equal_visibility`, whose order the lines have; SSIM is the mean where the
             classifier begins to fail.
     """
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for heading in HEADINGS:
+    headings = (*HEADINGS, OF_RECIPES[0]) if "spread" in thresholds else HEADINGS
+    for heading in headings:
         table.add_column(heading, no_wrap=True, justify="right" if heading in RIGHT else "left")
     for row in _rows(thresholds, visibility):
-        table.add_row(*row[: len(HEADINGS)])
+        table.add_row(*row[: len(headings)])
     text = io.StringIO()
     Console(file=text, width=WIDTH, color_system=None, markup=False, emoji=False).print(table)
     lines = [line.rstrip() for line in text.getvalue().splitlines()]
-    return "\n".join([*_opening(visibility), "", *lines])
+    return "\n".join([*_opening(thresholds, visibility), "", *lines])
 
 
-def _opening(visibility: pd.DataFrame) -> list[str]:
+def _opening(thresholds: pd.DataFrame, visibility: pd.DataFrame) -> list[str]:
     """What ties for the first place by all measures, and of what the numbers are."""
     first = [spoken(name) for name in leaders(visibility)["noise"]]
     said = [f"{listed(first)} tie: least to see, most harm by SSIM, PSNR and CSF-PSNR."] if len(first) > 1 else []
-    return [OF_THIS_NETWORK, *said]
+    return said if "spread" in thresholds else [OF_THIS_NETWORK, *said]
 
 
 def thresholds_markdown(thresholds: pd.DataFrame, visibility: pd.DataFrame) -> str:
     """Return the thresholds as a Markdown table, with significance and unit; arguments as for `thresholds_table`."""
-    headings = (*HEADINGS, *MORE)
+    headings = (*HEADINGS, *(OF_RECIPES if "spread" in thresholds else MORE))
     rows: list[Sequence[str]] = [headings, ("---",) * len(headings), *_rows(thresholds, visibility)]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)
 
@@ -58,7 +61,12 @@ def _rows(thresholds: pd.DataFrame, visibility: pd.DataFrame) -> Iterator[tuple[
         said = criteria(rows)
         shown = "-" if row["censored"] or pd.isna(row["ssim"]) else f"{row['ssim']:.3f}"
         begins, fails, significant = (_text(said[criterion]) for criterion in ("begins", "fails", "significant"))
-        yield spoken(row["noise"]), rank_text(row), shown, begins, fails, significant, str(rows["unit"].iloc[0])
+        last = _spreads(rows) if "spread" in rows else significant
+        yield spoken(row["noise"]), rank_text(row), shown, begins, fails, last, str(rows["unit"].iloc[0])
+
+
+def _spreads(rows: pd.DataFrame) -> str:
+    return ", ".join("-" if pd.isna(spread) else percent(spread, 0) for spread in rows["spread"])
 
 
 def _text(found: Crossing) -> str:

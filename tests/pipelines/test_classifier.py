@@ -5,7 +5,7 @@ import mlflow
 import numpy as np
 import pytest
 
-from pipelines.classifier import Predictor, load_predictor, open_classifier
+from pipelines.classifier import Predictor, load_predictor, open_classifier, open_classifiers
 from pipelines.errors import InputError
 from pipelines.signs import open_signs
 
@@ -122,3 +122,77 @@ def test_a_worker_loads_the_model_from_its_bytes(signs, colour_model, monkeypatc
     predict = load_predictor(colour_model.read_bytes(), classifier, batch_size=8, threads=2)
     assert asked == [2, 1]
     assert predict(probes.image).shape == (60, 3)
+
+
+class TestSeveral:
+    """Trainings of one recipe."""
+
+    @pytest.fixture
+    def probes(self, signs):
+        return signs.read("test")
+
+    @pytest.fixture
+    def trained(self, colour_model, tmp_path):
+        """Files of networks that differ in their weights, as `train --repeats` lays them out."""
+        files = []
+        for seed in range(3):
+            model = keras.saving.load_model(colour_model)
+            model.get_layer("local").set_weights([model.get_layer("local").get_weights()[0] * (1 + seed)])
+            (tmp_path / f"seed-{seed}").mkdir()
+            files.append(save(model, tmp_path / f"seed-{seed}" / "model.keras"))
+        save(model, tmp_path / "model.keras")
+        return files
+
+    def test_names_are_separated_by_commas(self, signs, probes, trained):
+        found = open_classifiers(f"{trained[0]}, {trained[2]}", probes, signs.class_names)
+        assert [classifier.name for classifier in found] == [trained[0], trained[2]]
+        assert [classifier.name for classifier in open_classifiers(trained[1], probes, signs.class_names)] == [
+            trained[1]
+        ]
+
+    def test_a_folder_of_repeats_holds_them(self, signs, probes, trained, tmp_path):
+        assert [classifier.name for classifier in open_classifiers(str(tmp_path), probes, signs.class_names)] == trained
+
+    def test_a_file_may_have_a_comma_in_its_name(self, signs, probes, trained, tmp_path):
+        name = str(tmp_path / "a,b.keras")
+        (tmp_path / "a,b.keras").write_bytes(Path(trained[0]).read_bytes())
+        assert [classifier.name for classifier in open_classifiers(name, probes, signs.class_names)] == [name]
+
+    def test_a_tag_names_the_trainings_but_not_the_run_around_them(self, signs, probes, trained, tracked):
+        def log(name, file):
+            mlflow.set_tags({"entry_point": name, "model": "colours"})
+            mlflow.keras.log_model(keras.saving.load_model(file), name="model", pip_requirements=["keras"])
+
+        with mlflow.start_run() as around:
+            log("train", trained[0])
+            children = []
+            for file in trained[:2]:
+                with mlflow.start_run(nested=True) as child:
+                    log("train/seed-0", file)
+                children.append(f"runs:/{child.info.run_id}/model")
+        with mlflow.start_run(), mlflow.start_run(nested=True):
+            mlflow.set_tags({"entry_point": "noise_grid", "model": "colours"})
+        for tag in ("tag:model=colours", f"tag:mlflow.parentRunId={around.info.run_id}"):
+            assert [classifier.name for classifier in open_classifiers(tag, probes, signs.class_names)] == children
+        for wrong, why in (("tag:model=other", "no finished run"), ("tag:a`=b", "not tag:NAME=VALUE")):
+            with pytest.raises(InputError, match=f"--model {wrong}: {why}"):
+                open_classifiers(wrong, probes, signs.class_names)
+
+    def test_the_same_network_twice_is_named_though_its_files_differ(self, signs, probes, trained, tmp_path):
+        """`train --repeats` leaves the network that it keeps once more, beside the seeds."""
+        kept = str(tmp_path / "model.keras")
+        with pytest.raises(InputError, match=f"{kept} is the same network as {trained[2]}"):
+            open_classifiers(f"{trained[2]},{kept}", probes, signs.class_names)
+
+    def test_networks_that_do_not_fit_are_named(self, signs, probes, trained, tmp_path):
+        with pytest.raises(InputError, match=r"--model none\.keras: no such file"):
+            open_classifiers(f"{trained[0]},none.keras", probes, signs.class_names)
+        images = keras.Input((16, 16, 3))
+        wider = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(3, 5)(images))
+        other = save(keras.Model(images, wider), tmp_path / "wider.keras")
+        with pytest.raises(InputError, match=f"{other} and {trained[0]} differ in their layers"):
+            open_classifiers(f"{trained[0]},{other}", probes, signs.class_names)
+        fewer = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(2, 5)(images))
+        other = save(keras.Model(images, fewer), tmp_path / "fewer.keras")
+        with pytest.raises(InputError, match="gives 2 classes, the data set has 3"):
+            open_classifiers(f"{trained[0]},{other}", probes, signs.class_names)

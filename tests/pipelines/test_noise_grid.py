@@ -1,5 +1,7 @@
 import json
+import re
 
+import keras
 import mlflow
 import numpy as np
 import pandas as pd
@@ -62,6 +64,69 @@ def test_a_grid_leaves_tables_report_and_metrics(capsys, data, colour_model, tra
     shown = pd.read_csv(output / "visibility.csv").set_index(["noise", "criterion"]).loc[("colour_patches", "fails")]
     assert logged.metrics["visibility/colour_patches/fails_ssim"] == pytest.approx(shown["ssim"])
     assert shown["ssim_low"] <= shown["ssim"] <= shown["ssim_high"] < 1
+
+
+@pytest.fixture(scope="module")
+def trainings(tmp_path_factory, colour_model):
+    """What two trainings of one recipe might leave, as `train --repeats` lays it out."""
+    folder = tmp_path_factory.mktemp("trainings")
+    for seed in range(2):
+        model = keras.saving.load_model(colour_model)
+        moved = np.random.default_rng(seed).normal(0, 0.15, (3, 3, 3, 3))
+        model.get_layer("local").set_weights([model.get_layer("local").get_weights()[0] + moved.astype(np.float32)])
+        (folder / f"seed-{seed}").mkdir()
+        model.save(folder / f"seed-{seed}" / "model.keras")
+    model.save(folder / "model.keras")
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_trainings_of_a_recipe_are_measured_together(capsys, data, trainings, tracked, ray_session):
+    """Each has the tables that it has alone; beside them are the recipe's, which --resume finds again."""
+    files = [trainings / f"seed-{seed}" / "model.keras" for seed in range(2)]
+    grid = ["--noise", "colour_patches:0:1:6,gaussian:0:0.5:3", "--size", 16, "--data", data, "--saliency", "none"]
+    output, results = tracked / "out", tracked / "results.json"
+    where = ["--output", output, "--results", results, "--workers", 1]
+    code, said = run(capsys, *grid, *where, "--model", ",".join(map(str, files)))
+    assert code == 0, said.err
+
+    recipe = pd.read_csv(output / "recipe_thresholds.csv").set_index(["noise", "criterion"])
+    alone = pd.read_csv(output / "thresholds.csv").set_index(["network", "noise", "criterion"])["threshold"]
+    assert set(recipe["networks"]) == {2}
+    assert set(recipe["n"]) == {90}
+    patches = recipe.loc[("colour_patches", "fails")]
+    each = [alone[f"network-{number}", "colour_patches", "fails"] for number in (1, 2)]
+    assert patches["threshold"] == pytest.approx(np.exp(np.mean(np.log(each))))
+    assert (patches["lowest"], patches["highest"]) == pytest.approx((min(each), max(each)))
+    assert patches["low"] < min(each)
+    assert "2 networks" in said.out
+    assert (output / "report" / "report.html").resolve().as_uri() in said.out
+    page = (output / "report" / "report.html").read_text()
+    for link in re.findall('href="([^"]+)"', page):
+        assert (output / "report" / link).is_file()
+
+    code, said = run(capsys, *grid, "--output", tracked / "one", "--workers", 1, "--model", files[1])
+    assert code == 0, said.err
+    for name in ("thresholds.csv", "curves.csv", "slight.csv"):
+        assert (output / "network-2" / name).read_text() == (tracked / "one" / name).read_text()
+
+    run_id = json.loads(results.read_text())["run_id"]
+    logged = mlflow.get_run(run_id)
+    assert logged.data.metrics["threshold/colour_patches/fails"] == pytest.approx(patches["threshold"])
+    inside = mlflow.search_runs(
+        [logged.info.experiment_id], filter_string=f"tags.`mlflow.parentRunId` = '{run_id}'", output_format="list"
+    )
+    assert sorted(child.data.metrics["threshold/colour_patches/fails"] for child in inside) == pytest.approx(
+        sorted(each)
+    )
+    assert {child.data.tags["model"] for child in inside} == set(map(str, files))
+
+    made = {path: path.stat().st_mtime_ns for path in (output / "units").iterdir() if path.suffix == ".parquet"}
+    code, said = run(capsys, *grid, *where, "--model", trainings, "--resume")
+    assert code == 0, said.err
+    assert {path: path.stat().st_mtime_ns for path in made} == made
+    pd.testing.assert_frame_equal(pd.read_csv(output / "recipe_thresholds.csv").set_index(recipe.index.names), recipe)
 
 
 OWN = '''
