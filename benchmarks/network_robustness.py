@@ -1,24 +1,39 @@
-"""Draw where each network fails under each noise, from the tables that benchmarks.training_experiments left.
+"""Set networks side by side, paired by image, from what benchmarks.training_experiments left.
 
+    python -m benchmarks.training_experiments grid_recipe_best grid_recipe_default
     python -m benchmarks.network_robustness
 
-Writes results/gtsrb/networks/robustness.png.
+Writes to results/gtsrb/networks what can be made of the experiments that have been run: robustness.png, where each
+network fails; recipes.csv, how many times the threshold of one recipe is that of another, over several trainings of
+each; accuracies.csv, which networks' accuracies on clean images are apart by McNemar's test.
 """
 
 from __future__ import annotations
 
+from itertools import combinations
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
 import numpy as np
+import pandas as pd
 from matplotlib.lines import Line2D
+from scipy.stats import binomtest
 
 import noise
-from benchmarks.readme_networks import RESULTS, Fails, compared, thresholds
+from benchmarks.readme_networks import NETWORKS, RESULTS, Fails, compared, thresholds
+from noise.significance import holm
+from noise.trainings import compare_recipes
+from pipelines.analysis import CLEAN, CRITERIA, RightAnswers, right_answers
+from pipelines.grid import Predictions
 from pipelines.reports.figures import MUTED, RULE, new_figure, save_png, styled
 from pipelines.reports.summary import spoken
 from pipelines.reports.visibility import PALETTE
+from pipelines.tables import write_tables
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -27,11 +42,95 @@ APART = 0.22
 """Of two networks in a row, as a share of its height."""
 
 
-def main() -> None:
-    """Draw and save."""
-    save_png(
-        robustness_figure({name: thresholds(name) for name in compared()}), RESULTS / "networks" / "robustness.png"
-    )
+GRID = "grid_recipe_{}"
+"""The experiment that measures several trainings of a recipe together."""
+
+
+@click.command()
+@click.option("--work", default=Path("output/experiments"), show_default=True, type=click.Path(path_type=Path))
+def main(work: Path) -> None:
+    """Draw the figure, and write the tables of the experiments under WORK."""
+    folder = RESULTS / "networks"
+    save_png(robustness_figure({name: thresholds(name) for name in compared()}), folder / "robustness.png")
+    grids = {name: work / GRID.format(name) for name in NETWORKS}
+    tables = {
+        "recipes.csv": recipes_table({name: path for name, path in grids.items() if path.exists()}),
+        "accuracies.csv": accuracies_table(_predictions(work)),
+    }
+    written = write_tables({name: table for name, table in tables.items() if len(table)}, folder)
+    for path in written:
+        click.echo(path)
+
+
+def recipes_table(grids: Mapping[str, Path]) -> pd.DataFrame:
+    """How many times the threshold of one recipe is another's, under each noise, over trainings and images.
+
+    Args:
+        grids: of each recipe the folder that `noise_grid` left of several of its trainings.
+
+    Returns:
+        A row for each two recipes, noise and criterion: one, other, noise, criterion, networks (of one, of the other),
+        n (images), ratio, low, high, censored (see `noise.trainings.RecipeRatio`), p, p_holm (over the noises).
+    """
+    tables = []
+    for one, other in combinations(grids, 2):
+        pairs = zip(_answers(grids[one]), _answers(grids[other]), strict=True)
+        rows = [_compared(*pair, criterion) for pair in pairs for criterion in CRITERIA]
+        table = pd.DataFrame(rows)
+        table["p_holm"] = table.groupby("criterion")["p"].transform(lambda p: holm(p.to_numpy(np.float64)))
+        table.insert(0, "one", one)
+        table.insert(1, "other", other)
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def _answers(grid: Path) -> list[tuple[RightAnswers, ...]]:
+    """Of each noise the right answers of every network of a grid."""
+    networks = []
+    for folder in sorted(grid.glob("network-*")):
+        curves = pd.read_csv(folder / "curves.csv")
+        levels = {str(name): tuple(rows["level"]) for name, rows in curves.groupby("noise", sort=False)}
+        networks.append(right_answers(Predictions(folder / "predictions", (CLEAN, *levels)), levels))
+    return list(zip(*networks, strict=True))
+
+
+def _compared(one: Sequence[RightAnswers], other: Sequence[RightAnswers], criterion: str) -> dict[str, object]:
+    first = one[0]
+    if any((each.noise, each.images) != (first.noise, first.images) for each in (*one, *other)):
+        raise click.ClickException(f"{first.noise}: the grids are of different noises or images; run both the same way")
+    networks = [[(each.levels, each.correct) for each in recipe] for recipe in (one, other)]
+    found = compare_recipes(*networks, share=CRITERIA[criterion], groups=first.groups)
+    known = {"noise": first.noise, "criterion": criterion, "networks": f"{len(one)}, {len(other)}"}
+    return known | {"n": len(first.images)} | vars(found)
+
+
+def _predictions(work: Path) -> dict[str, pd.DataFrame]:
+    """Answers to the clean test images of every network that `train` left, by the name of its folder."""
+    files = [file for name in NETWORKS for file in sorted(work.glob(f"{name}/**/predictions.parquet"))]
+    return {str(file.parent.relative_to(work)): pd.read_parquet(file).set_index("image_id") for file in files}
+
+
+def accuracies_table(predictions: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Which networks differ in accuracy: McNemar's exact test, paired by image, of each two.
+
+    Args:
+        predictions: of each network its answers to the same images: image_id (index), label, predicted.
+
+    Returns:
+        A row for each two: one, other, n, one_right, other_right, only_one_right, only_other_right, p (two-sided).
+    """
+    right = {name: table["predicted"] == table["label"] for name, table in predictions.items()}
+    rows = []
+    for one, other in combinations(right, 2):
+        first, second = right[one].align(right[other], join="outer", fill_value=None)
+        if first.isna().any() or second.isna().any():
+            raise click.ClickException(f"{one} and {other} answered different images; train both on the same data")
+        counts = int((first & ~second).sum()), int((second & ~first).sum())
+        p = binomtest(counts[0], sum(counts)).pvalue if sum(counts) else 1.0
+        totals = {"one_right": int(first.sum()), "other_right": int(second.sum())}
+        apart = dict(zip(("only_one_right", "only_other_right"), counts, strict=True))
+        rows.append({"one": one, "other": other, "n": len(first), **totals, **apart, "p": p})
+    return pd.DataFrame(rows)
 
 
 def robustness_figure(grids: dict[str, dict[str, Fails]]) -> Figure:

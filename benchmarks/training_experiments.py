@@ -57,6 +57,14 @@ def _grid(network: str) -> Experiment:
     return Experiment("noise_grid", options, THRESHOLDS, f"networks/{network}/noise_grid")
 
 
+def _recipe_grid(network: str) -> Experiment:
+    """Of three trainings, which `train --network NAME --repeats` has left in WORK/NAME_seeds."""
+    models = ",".join(f"{{work}}/{network}_seeds/seed-{seed}/model.keras" for seed in range(3))
+    options = f"--model {models} --preset standard --limit 1000 --saliency none"
+    files = ("recipe_thresholds.csv", "thresholds.csv", "networks.csv")
+    return Experiment("noise_grid", options, files, f"networks/{network}/recipe_grid")
+
+
 def _held_out(what: str) -> Experiment:
     options = f"--holdout {what} --epochs 5 --register-model false"
     return Experiment("train", options, ("scores.json", "history.csv"), f"holdout/{what}")
@@ -86,6 +94,8 @@ EXPERIMENTS = {
     "grid_reference": _grid("reference"),
     "grid_best": _grid("best"),
     "grid_mobilenet_v2": _grid("mobilenet_v2"),
+    "grid_recipe_best": _recipe_grid("best"),
+    "grid_recipe_default": _recipe_grid("default"),
     "holdout_tracks": _held_out("tracks"),
     "holdout_frames": _held_out("frames"),
     "fine_tuning": _fine_tuning("{weights}"),
