@@ -4,8 +4,9 @@
     python -m benchmarks.network_robustness
 
 Writes to results/gtsrb/networks what can be made of the experiments that have been run: robustness.png, where each
-network fails; recipes.csv, how many times the threshold of one recipe is that of another, over several trainings of
-each; accuracies.csv, which networks' accuracies on clean images are apart by McNemar's test.
+network fails; comparisons.csv, how many times the threshold of one recipe is that of another, over several trainings of
+each, and of one network that of another, which is a comparison of these single trainings; accuracies.csv, which
+networks' accuracies on clean images are apart by McNemar's test.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from scipy.stats import binomtest
 import noise
 from benchmarks.readme_networks import NETWORKS, RESULTS, Fails, compared, thresholds
 from noise.significance import holm
+from noise.thresholds import compare_thresholds
 from noise.trainings import compare_recipes
 from pipelines.analysis import CLEAN, CRITERIA, RightAnswers, right_answers
 from pipelines.grid import Predictions
@@ -42,8 +44,8 @@ APART = 0.22
 """Of two networks in a row, as a share of its height."""
 
 
-GRID = "grid_recipe_{}"
-"""The experiment that measures several trainings of a recipe together."""
+GRIDS = ("grid_recipe_{}", "grid_{}")
+"""Experiments: several trainings of a recipe measured together, and one network."""
 
 
 @click.command()
@@ -52,42 +54,47 @@ def main(work: Path) -> None:
     """Draw the figure, and write the tables of the experiments under WORK."""
     folder = RESULTS / "networks"
     save_png(robustness_figure({name: thresholds(name) for name in compared()}), folder / "robustness.png")
-    grids = {name: work / GRID.format(name) for name in NETWORKS}
+    compared_alike = [comparisons_table(_made(work, grid)) for grid in GRIDS]
     tables = {
-        "recipes.csv": recipes_table({name: path for name, path in grids.items() if path.exists()}),
+        "comparisons.csv": pd.concat(compared_alike, ignore_index=True),
         "accuracies.csv": accuracies_table(_predictions(work)),
     }
-    written = write_tables({name: table for name, table in tables.items() if len(table)}, folder)
-    for path in written:
+    for path in write_tables({name: table for name, table in tables.items() if len(table)}, folder):
         click.echo(path)
 
 
-def recipes_table(grids: Mapping[str, Path]) -> pd.DataFrame:
-    """How many times the threshold of one recipe is another's, under each noise, over trainings and images.
+def _made(work: Path, grid: str) -> dict[str, Path]:
+    """Of each network the folder of its grid, if that has been run."""
+    folders = {name: work / grid.format(name) for name in NETWORKS}
+    return {name: folder for name, folder in folders.items() if (folder / "thresholds.csv").exists()}
+
+
+def comparisons_table(grids: Mapping[str, Path]) -> pd.DataFrame:
+    """How many times the threshold of one network, or recipe, is another's, under each noise, on the same images.
 
     Args:
-        grids: of each recipe the folder that `noise_grid` left of several of its trainings.
+        grids: of each the folder that `noise_grid` left: of one network, or of several trainings of a recipe.
 
     Returns:
-        A row for each two recipes, noise and criterion: one, other, noise, criterion, networks (of one, of the other),
-        n (images), ratio, low, high, censored (see `noise.trainings.RecipeRatio`), p, p_holm (over the noises).
+        A row for each two, noise and criterion: one, other, noise, criterion, networks (trainings of one and of the
+        other: "1, 1" says nothing of their recipes), n (images), ratio, low, high, censored, p, method (see
+        `noise.thresholds.Comparison`), p_holm (over the noises).
     """
-    tables = []
+    tables = [pd.DataFrame()]
     for one, other in combinations(grids, 2):
         pairs = zip(_answers(grids[one]), _answers(grids[other]), strict=True)
-        rows = [_compared(*pair, criterion) for pair in pairs for criterion in CRITERIA]
-        table = pd.DataFrame(rows)
+        table = pd.DataFrame([_compared(*pair, criterion) for pair in pairs for criterion in CRITERIA])
         table["p_holm"] = table.groupby("criterion")["p"].transform(lambda p: holm(p.to_numpy(np.float64)))
         table.insert(0, "one", one)
         table.insert(1, "other", other)
         tables.append(table)
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    return pd.concat(tables, ignore_index=True)
 
 
 def _answers(grid: Path) -> list[tuple[RightAnswers, ...]]:
     """Of each noise the right answers of every network of a grid."""
     networks = []
-    for folder in sorted(grid.glob("network-*")):
+    for folder in sorted(grid.glob("network-*")) or [grid]:
         curves = pd.read_csv(folder / "curves.csv")
         levels = {str(name): tuple(rows["level"]) for name, rows in curves.groupby("noise", sort=False)}
         networks.append(right_answers(Predictions(folder / "predictions", (CLEAN, *levels)), levels))
@@ -95,11 +102,16 @@ def _answers(grid: Path) -> list[tuple[RightAnswers, ...]]:
 
 
 def _compared(one: Sequence[RightAnswers], other: Sequence[RightAnswers], criterion: str) -> dict[str, object]:
-    first = one[0]
+    first, share = one[0], CRITERIA[criterion]
     if any((each.noise, each.images) != (first.noise, first.images) for each in (*one, *other)):
         raise click.ClickException(f"{first.noise}: the grids are of different noises or images; run both the same way")
-    networks = [[(each.levels, each.correct) for each in recipe] for recipe in (one, other)]
-    found = compare_recipes(*networks, share=CRITERIA[criterion], groups=first.groups)
+    if len(one) == len(other) == 1:
+        levels = np.intersect1d(first.levels, other[0].levels)
+        pair = [each.correct[..., np.isin(each.levels, levels)] for each in (first, other[0])]
+        found = compare_thresholds(levels, *pair, share=share, groups=first.groups)
+    else:
+        networks = [[(each.levels, each.correct) for each in recipe] for recipe in (one, other)]
+        found = compare_recipes(*networks, share=share, groups=first.groups)
     known = {"noise": first.noise, "criterion": criterion, "networks": f"{len(one)}, {len(other)}"}
     return known | {"n": len(first.images)} | vars(found)
 

@@ -15,8 +15,10 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import stdtrit
 
+from noise.crossing import crossings, interpolation_doubt
+from noise.intervals import up_to_first_fall
 from noise.resampling import REPLICATES, Resampled, resample
-from noise.thresholds import Threshold, crossings, find_threshold
+from noise.thresholds import Comparison, Threshold, find_threshold
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,25 +59,6 @@ class RecipeThreshold:
     each: tuple[Threshold, ...]
 
 
-@dataclass(frozen=True)
-class RecipeRatio:
-    """How many times one recipe's threshold is another's.
-
-    Attributes:
-        ratio: of the first to the second; a bound, or without meaning, where a threshold of either is censored.
-        low: lower end of the interval, over images and trainings; 0 where it is unknown.
-        high: upper end; infinity where it is unknown.
-        censored: "" | "above" (the truth lies at or above `ratio`) | "below" (at or under it) | "both" (anywhere).
-        p: two-sided, that the recipes are alike; of censored thresholds, as far as the levels show.
-    """
-
-    ratio: float
-    low: float
-    high: float
-    censored: str
-    p: float
-
-
 def recipe_threshold(
     networks: Sequence[Network],
     *,
@@ -103,25 +86,24 @@ def recipe_threshold(
         ValueError: on wrong shapes or levels, fewer than two networks, or a target that is not above `chance`.
     """
     samples = _paired([networks], groups, seed, replicates)[0]
-    each = tuple(find_threshold(sample, share=share, confidence=confidence, chance=chance) for sample in samples)
-    method = _METHOD.format(len(each), samples[0].groups, samples[0].unit)
-    if samples[0].groups < 2:
-        method = f"geometric mean of {len(each)} networks; no interval from one group"
-    mean = _difference([_logarithms(samples, share)])
     start, first, last = _range(samples)
-    half = float(np.hypot(mean.half((1 - confidence) / 2), _doubt(each, start)))
-    value, low, high = (start + float(np.exp(at)) for at in (mean.value, mean.value - half, mean.value + half))
+    each = tuple(find_threshold(sample, share=share, confidence=confidence, chance=chance) for sample in samples)
+    recipe = _logarithms(samples, share, confidence)
+    mean = _difference([recipe])
+    value = start + float(np.exp(mean.value))
     censored = {found.censored for found in each}
-    if censored == {"above"}:
-        low = _sure(samples, share, confidence, 1)
-    if censored == {"below"}:
-        high = _sure(samples, share, confidence, -1)
-    if "above" in censored or high >= last:
-        high = np.inf
-    if "below" in censored or low < first:
-        low = start
+    low, high, method = -np.inf, np.inf, each[0].method
+    if recipe.drawn:
+        half = mean.half((1 - confidence) / 2)
+        low = start + float(np.exp(mean.value - np.hypot(half, recipe.early)))
+        high = start + float(np.exp(mean.value + np.hypot(half, recipe.late)))
+        low = _sure(samples, share, confidence, 1) if censored == {"above"} else low
+        high = _sure(samples, share, confidence, -1) if censored == {"below"} else high
+        low = start if low < first or "below" in censored else min(low, last)
+        high = np.inf if high >= last or "above" in censored else high
+        method = _METHOD.format(len(each), samples[0].groups, samples[0].unit)
     if "above" in censored:
-        return RecipeThreshold(np.inf, min(low, last), np.inf, "above", method, np.nan, each)
+        return RecipeThreshold(np.inf, low, np.inf, "above", method, np.nan, each)
     if "below" in censored:
         return RecipeThreshold(value, low, max(high, value), "below", method, np.nan, each)
     return RecipeThreshold(value, low, high, "", method, mean.spread, each)
@@ -136,29 +118,61 @@ def compare_recipes(
     confidence: float = 0.95,
     seed: int = 0,
     replicates: int = REPLICATES,
-) -> RecipeRatio:
-    """Find how many times the threshold of one recipe is that of another, on the same images.
+) -> Comparison:
+    """Compare the thresholds of two recipes on the same images; arguments as for `recipe_threshold`.
 
     Trainings are drawn apart for each recipe; images are the same for all networks, so that what makes an image hard
-    for both cancels. Arguments as for `recipe_threshold`.
+    for both cancels.
+
+    Returns:
+        As of `noise.thresholds.compare_thresholds`, over images and trainings; censored where a network of either is,
+        and then tested as far as the levels show.
 
     Raises:
         ValueError: on wrong shapes or levels, fewer than two networks of a recipe, or ranges that differ.
     """
-    recipes = _paired([first, second], groups, seed, replicates)
-    (start, _, last), other = _range(recipes[0]), _range(recipes[1])
-    if (start, last) != other[::2]:
+    samples = _paired([first, second], groups, seed, replicates)
+    if _range(samples[0])[::2] != _range(samples[1])[::2]:
         raise ValueError("levels: the recipes were measured over different ranges; give both the same first and last")
-    each = [[find_threshold(sample, share=share) for sample in samples] for samples in recipes]
-    mean = _difference([_logarithms(samples, share) for samples in recipes])
-    half = float(np.hypot(mean.half((1 - confidence) / 2), np.hypot(_doubt(each[0], start), _doubt(each[1], start))))
+    each = [[find_threshold(sample, share=share) for sample in networks] for networks in samples]
     ones, others = ({found.censored for found in thresholds} for thresholds in each)
-    larger = "above" in ones or "below" in others
-    smaller = "below" in ones or "above" in others
-    low = 0.0 if smaller else float(np.exp(mean.value - half))
-    high = np.inf if larger else float(np.exp(mean.value + half))
+    larger, smaller = "above" in ones or "below" in others, "below" in ones or "above" in others
     censored = "both" if larger and smaller else "above" if larger else "below" if smaller else ""
-    return RecipeRatio(float(np.exp(mean.value)), low, high, censored, mean.p())
+    one, other = (_logarithms(networks, share, confidence) for networks in samples)
+    mean = _difference([one, other])
+    ratio = {"": float(np.exp(mean.value)), "above": np.inf, "below": 0.0, "both": np.nan}[censored]
+    if not one.drawn:
+        return Comparison(ratio, 0.0, np.inf, censored, 1.0, each[0][0].method)
+    half = mean.half((1 - confidence) / 2)
+    before, after = float(np.hypot(one.early, other.late)), float(np.hypot(one.late, other.early))
+    low, high = float(np.exp(mean.value - np.hypot(half, before))), float(np.exp(mean.value + np.hypot(half, after)))
+    p = mean.p(before if mean.value > 0 else after)
+    method = _METHOD.format(f"{len(first)} and {len(second)}", samples[0][0].groups, samples[0][0].unit)
+    return Comparison(ratio, 0.0 if smaller else low, np.inf if larger else high, censored, p, method)
+
+
+@dataclass(frozen=True)
+class _Draws:
+    """A number of each network of a recipe, and what it would have been with other images.
+
+    Attributes:
+        values: (M,).
+        draws: (B, M), the same images in a row.
+        freedom: degrees of freedom of what the draws show.
+        early: how far the mean may lie before its value for want of levels.
+        late: how far it may lie after it.
+    """
+
+    values: Floats
+    draws: Floats
+    freedom: float
+    early: float = 0.0
+    late: float = 0.0
+
+    @property
+    def drawn(self) -> bool:
+        """Whether the images say anything of others."""
+        return len(self.draws) > 0
 
 
 @dataclass(frozen=True)
@@ -170,7 +184,7 @@ class _Mean:
         trainings: its variance by which trainings there were.
         freedom: degrees of freedom of that.
         images: its variance by which images there were.
-        groups: of images; that variance has one degree of freedom less.
+        freedom_images: degrees of freedom of that.
         spread: standard deviation between trainings.
     """
 
@@ -178,7 +192,7 @@ class _Mean:
     trainings: float
     freedom: float
     images: float
-    groups: int
+    freedom_images: float
     spread: float
 
     def half(self, tail: float) -> float:
@@ -187,45 +201,42 @@ class _Mean:
         By Cochran and Cox (1950): the two quantiles of Student's t, weighted by their variances. One t by
         Satterthwaite's degrees of freedom, which are themselves estimated, covers 92% with three trainings.
         """
-        if self.groups < 2:  # which say nothing of other images
-            return np.inf
         if not self.trainings + self.images:
             return 0.0
         between = self.trainings * stdtrit(self.freedom, 1 - tail) if self.trainings else 0.0
-        within = self.images * stdtrit(self.groups - 1, 1 - tail)
+        within = self.images * stdtrit(self.freedom_images, 1 - tail)
         return float((between + within) / np.sqrt(self.trainings + self.images))
 
-    def p(self) -> float:
-        """Two-sided p-value of 0: what the interval leaves out that ends there."""
-        if self.groups < 2:
+    def p(self, doubt: float) -> float:
+        """Two-sided p-value of 0: what an interval leaves out that ends there, with a doubt of its own on that side."""
+        if abs(self.value) <= doubt:
             return 1.0
-        if self.half(_LEAST / 2) <= abs(self.value):
-            return _LEAST if self.value else 1.0
-        return float(brentq(lambda p: self.half(p / 2) - abs(self.value), _LEAST, 1.0))
+        reach = float(np.sqrt(self.value**2 - doubt**2))
+        if self.half(_LEAST / 2) <= reach:
+            return _LEAST
+        return float(brentq(lambda p: self.half(p / 2) - reach, _LEAST, 1.0))
 
 
-def _difference(recipes: Sequence[tuple[Floats, Floats, int]]) -> _Mean:
+def _difference(recipes: Sequence[_Draws]) -> _Mean:
     """The mean over the trainings of a recipe, less that of a second if there is one.
-
-    Args:
-        recipes: of each the values of its networks (M,), their paired bootstrap draws (B, M), and groups of images.
 
     An image moves all networks' values (the part that the draws' mean shows), and each one's apart. The second part is
     in the variance between networks already, together with that of the trainings.
     """
     signs = (1, -1)[: len(recipes)]
-    counts = np.array([len(values) for values, _, _ in recipes])
-    between = np.array([values.var(ddof=1) for values, _, _ in recipes])
-    apart = np.array([(draws - draws.mean(axis=0)).var(axis=1, ddof=1).mean() for _, draws, _ in recipes])
-    moved = sum(sign * draws.mean(axis=1) for sign, (_, draws, _) in zip(signs, recipes, strict=True))
+    counts = np.array([len(each.values) for each in recipes])
+    between = np.array([each.values.var(ddof=1) for each in recipes])
+    draws = [each.draws if each.drawn else each.values[None] for each in recipes]
+    apart = np.array([(drawn - drawn.mean(axis=0)).var(axis=1, ddof=1).mean() for drawn in draws])
+    moved = sum(sign * drawn.mean(axis=1) for sign, drawn in zip(signs, draws, strict=True))
     trainings = between / counts
     weights = trainings**2 / (counts - 1)
     return _Mean(
-        value=float(sum(sign * values.mean() for sign, (values, _, _) in zip(signs, recipes, strict=True))),
+        value=float(sum(sign * each.values.mean() for sign, each in zip(signs, recipes, strict=True))),
         trainings=float(trainings.sum()),
         freedom=float(trainings.sum() ** 2 / weights.sum()) if weights.any() else np.inf,
         images=max(0.0, float(np.var(moved) - (apart / counts).sum())),
-        groups=recipes[0][2],
+        freedom_images=recipes[0].freedom,
         spread=float(np.sqrt(max(0.0, between[0] - apart[0]))),
     )
 
@@ -249,28 +260,18 @@ def _paired(
     drawn = resample(np.arange(joined.shape[-1]), joined, groups=groups, seed=seed, replicates=replicates)
     stops = np.cumsum([len(own) for own in levels])
     parts = iter(
-        replace(
-            drawn,
-            levels=own,
-            accuracy=drawn.accuracy[stop - len(own) : stop],
-            replicates=drawn.replicates[:, stop - len(own) : stop],
-            counts=drawn.counts[:, stop - len(own) : stop],
-        )
-        for own, stop in zip(levels, stops, strict=True)
+        replace(drawn.at(np.arange(stop - len(own), stop)), levels=own) for own, stop in zip(levels, stops, strict=True)
     )
     return [[next(parts) for _ in recipe] for recipe in recipes]
 
 
-def _logarithms(samples: Sequence[Resampled], share: float) -> tuple[Floats, Floats, int]:
-    """Of each network's threshold the logarithm (M,) and its draws (B, M), kept within the levels; groups of images."""
-    values = np.array([_logarithm(sample, sample.accuracy[None], share)[0] for sample in samples])
-    draws = np.stack([_logarithm(sample, _draws(sample), share) for sample in samples], axis=1)
-    return values, draws, samples[0].groups
-
-
-def _draws(sample: Resampled) -> Floats:
-    """Curves of the bootstrap (B, L); of one group there is none but its own."""
-    return sample.replicates if len(sample.replicates) else sample.accuracy[None]
+def _logarithms(samples: Sequence[Resampled], share: float, confidence: float) -> _Draws:
+    """Of each network's threshold, counted from the clean level and kept within the levels, the logarithm."""
+    falling = [up_to_first_fall(sample, share, confidence)[0] for sample in samples]
+    values = np.array([_logarithm(sample, sample.accuracy[None], share)[0] for sample in falling])
+    draws = np.stack([_logarithm(sample, sample.replicates, share) for sample in falling], axis=1)
+    early, late = np.mean([_doubt(sample, share) for sample in falling], axis=0)
+    return _Draws(values, draws, _freedom(samples[0]), float(early), float(late))
 
 
 def _logarithm(sample: Resampled, curves: Floats, share: float) -> Floats:
@@ -278,10 +279,22 @@ def _logarithm(sample: Resampled, curves: Floats, share: float) -> Floats:
     return np.asarray(np.log(found - sample.levels[0]))
 
 
-def _doubt(each: Sequence[Threshold], start: float) -> float:
-    """How far the mean logarithm depends on how curves run between levels, which all networks share."""
-    parts = [found.interpolation_error / (found.value - start) for found in each if not found.censored]
-    return float(np.sum(parts) / len(each))
+def _doubt(sample: Resampled, share: float) -> tuple[float, float]:
+    """How far before and after its logarithm a threshold may lie for want of levels; of a censored one it is unasked.
+
+    Networks that fall in the same cell err alike there, so that their mean errs by the mean of this.
+    """
+    levels = sample.levels - sample.levels[0]
+    value = float(crossings(levels, sample.accuracy[None], share)[0])
+    if not levels[1] < value < np.inf:
+        return 0.0, 0.0
+    early, late = interpolation_doubt(levels, sample.accuracy, share)
+    return -float(np.log1p(-early / value)), float(np.log1p(late / value))
+
+
+def _freedom(sample: Resampled) -> float:
+    """Degrees of freedom of the variance by images; draws of the groups' law are spread as Student's t already."""
+    return sample.groups - 1 if sample.redrawn else np.inf
 
 
 def _range(samples: Sequence[Resampled]) -> tuple[float, float, float]:
@@ -307,8 +320,8 @@ def _sure(samples: Sequence[Resampled], share: float, confidence: float, side: i
         values = np.array(
             [_spare(sample.accuracy, place, share) for sample, place in zip(samples, places, strict=True)]
         )
-        draws = [_spare(_draws(sample), place, share) for sample, place in zip(samples, places, strict=True)]
-        mean = _difference([(values, np.stack(draws, axis=-1), samples[0].groups)])
+        draws = [_spare(sample.replicates, place, share) for sample, place in zip(samples, places, strict=True)]
+        mean = _difference([_Draws(values, np.stack(draws, axis=-1), _freedom(samples[0]))])
         if side * mean.value <= mean.half((1 - confidence) / 2):
             break
         bound = float(level)

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from click import ClickException
 
-from benchmarks.network_robustness import accuracies_table, recipes_table
+from benchmarks.network_robustness import accuracies_table, comparisons_table
 
 LEVELS = np.linspace(0, 1, 11)
 IMAGES = [f"test/{image:03d}" for image in range(200)]
@@ -37,14 +37,24 @@ def test_recipes_are_compared_under_each_noise_by_all_their_networks(tmp_path, r
     hard = random.normal(size=len(IMAGES))
     best = write_grid(tmp_path / "best", [0.6, 0.62, 0.64], hard)
     default = write_grid(tmp_path / "default", [0.4, 0.41, 0.42], hard)
-    table = recipes_table({"best": best, "default": default}).set_index(["noise", "criterion"])
+    table = comparisons_table({"best": best, "default": default}).set_index(["noise", "criterion"])
     assert set(table["networks"]) == {"3, 3"}
     assert table["ratio"].to_numpy() == pytest.approx(np.full(4, 1.51), rel=0.08)
     fog = table.loc[("fog", "fails")]
     assert 1.3 < fog["low"] < fog["ratio"] < fog["high"] < 1.75
     two = table.loc[["fog", "rain"]].xs("fails", level="criterion")
     assert two["p_holm"].min() == pytest.approx(2 * two["p"].min())
-    assert recipes_table({"best": best}).empty
+    assert comparisons_table({"best": best}).empty
+
+
+def test_single_networks_are_compared_as_such(tmp_path, random):
+    hard = random.normal(size=len(IMAGES))
+    grids = {name: write_grid(tmp_path / name, [centre], hard) for name, centre in (("best", 0.6), ("default", 0.4))}
+    single = {name: grid / "network-1" for name, grid in grids.items()}
+    table = comparisons_table(single).set_index(["noise", "criterion"])
+    assert set(table["networks"]) == {"1, 1"}
+    fog = table.loc[("fog", "fails")]
+    assert 1.4 < fog["low"] < fog["ratio"] < fog["high"] < 1.6
 
 
 def test_grids_of_other_images_are_refused(tmp_path, random):
@@ -52,7 +62,7 @@ def test_grids_of_other_images_are_refused(tmp_path, random):
     one = write_grid(tmp_path / "one", [0.5, 0.52], hard)
     other = write_grid(tmp_path / "other", [0.5, 0.52], hard, [name.replace("test", "rest") for name in IMAGES])
     with pytest.raises(ClickException, match="different noises or images"):
-        recipes_table({"best": one, "default": other})
+        comparisons_table({"best": one, "default": other})
 
 
 def answers(*wrong, order=1):

@@ -83,6 +83,14 @@ class TestRecipe:
         unpaired = [networks[0], *((levels, right[random.permutation(200)]) for levels, right in networks[1:])]
         assert recipe_threshold(unpaired, share=0.5).high != found.high
 
+    def test_where_all_fall_between_two_levels_the_interval_is_nearly_those(self, random):
+        shared = _shared(400, random)
+        one, other = (_networks(centres, shared, random, width=0.01) for centres in ([0.43, 0.44], [0.46, 0.48]))
+        found = recipe_threshold(one, share=0.5)
+        assert 0.39 <= found.low < 0.41
+        assert 0.49 < found.high <= 0.51
+        assert compare_recipes(one, other, share=0.5).p > 0.5
+
     def test_tracks_of_copies_weigh_as_one_image(self, random):
         networks = _recipe(random, images=150)
         copied = [(levels, np.repeat(right, 4, axis=0)) for levels, right in networks]
@@ -124,11 +132,15 @@ class TestCensoring:
         assert found.low == 0.0
         assert 0.1 < found.value < found.high
 
-    def test_one_group_has_no_interval(self, random):
-        found = recipe_threshold(_recipe(random), share=0.5, groups=["only"] * 400)
-        assert (found.low, found.high) == (0.0, np.inf)
+    def test_few_groups_have_no_honest_interval(self, random):
+        networks, tracks = _recipe(random), np.arange(400) // 50
+        found = recipe_threshold(networks, share=0.5, groups=tracks)
+        assert (found.low, found.high) == (-np.inf, np.inf)
         assert 0.4 < found.value < 0.6
-        assert "one group" in found.method
+        assert "no honest interval" in found.method
+        compared = compare_recipes(networks, networks, share=0.5, groups=tracks)
+        assert (compared.low, compared.high, compared.p) == (0.0, np.inf, 1.0)
+        assert "no honest interval" in compared.method
 
 
 class TestCompare:
