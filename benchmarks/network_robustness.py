@@ -44,6 +44,8 @@ APART = 0.22
 """Of two networks in a row, as a share of its height."""
 
 
+SIZE = 32
+"""Side of the images of the experiments."""
 GRIDS = ("grid_recipe_{}", "grid_{}")
 """Experiments: several trainings of a recipe measured together, and one network."""
 
@@ -111,7 +113,8 @@ def _compared(one: Sequence[RightAnswers], other: Sequence[RightAnswers], criter
         found = compare_thresholds(levels, *pair, share=share, groups=first.groups)
     else:
         networks = [[(each.levels, each.correct) for each in recipe] for recipe in (one, other)]
-        found = compare_recipes(*networks, share=share, groups=first.groups)
+        step = noise.find(first.noise).step(SIZE, SIZE)
+        found = compare_recipes(*networks, share=share, groups=first.groups, step=step)
     known = {"noise": first.noise, "criterion": criterion, "networks": f"{len(one)}, {len(other)}"}
     return known | {"n": len(first.images)} | vars(found)
 

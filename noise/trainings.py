@@ -67,6 +67,7 @@ def recipe_threshold(
     confidence: float = 0.95,
     seed: int = 0,
     chance: float = 0.0,
+    step: float = 0.0,
     replicates: int = REPLICATES,
 ) -> RecipeThreshold:
     """Find where networks trained by one recipe fall to `share` of their clean accuracy.
@@ -80,15 +81,19 @@ def recipe_threshold(
         confidence: of the interval.
         seed: of the bootstrap.
         chance: accuracy of a constant answer, which each network's target must exceed.
+        step: of a noise that changes the image in steps, as in `noise.thresholds.find_threshold`. The mean of networks
+            need not end at one, so half a step is part of its interval.
         replicates: of the bootstrap.
 
     Raises:
         ValueError: on wrong shapes or levels, fewer than two networks, or a target that is not above `chance`.
     """
-    samples = _paired([networks], groups, seed, replicates)[0]
+    samples = _paired([networks], groups, seed, step, replicates)[0]
     start, first, last = _range(samples)
-    each = tuple(find_threshold(sample, share=share, confidence=confidence, chance=chance) for sample in samples)
-    recipe = _logarithms(samples, share, confidence)
+    each = tuple(
+        find_threshold(sample, share=share, confidence=confidence, chance=chance, step=step) for sample in samples
+    )
+    recipe = _logarithms(samples, share, confidence, step)
     mean = _difference([recipe])
     value = start + float(np.exp(mean.value))
     censored = {found.censored for found in each}
@@ -117,6 +122,7 @@ def compare_recipes(
     groups: Labels | None = None,
     confidence: float = 0.95,
     seed: int = 0,
+    step: float = 0.0,
     replicates: int = REPLICATES,
 ) -> Comparison:
     """Compare the thresholds of two recipes on the same images; arguments as for `recipe_threshold`.
@@ -131,14 +137,14 @@ def compare_recipes(
     Raises:
         ValueError: on wrong shapes or levels, fewer than two networks of a recipe, or ranges that differ.
     """
-    samples = _paired([first, second], groups, seed, replicates)
+    samples = _paired([first, second], groups, seed, step, replicates)
     if _range(samples[0])[::2] != _range(samples[1])[::2]:
         raise ValueError("levels: the recipes were measured over different ranges; give both the same first and last")
     each = [[find_threshold(sample, share=share) for sample in networks] for networks in samples]
     ones, others = ({found.censored for found in thresholds} for thresholds in each)
     larger, smaller = "above" in ones or "below" in others, "below" in ones or "above" in others
     censored = "both" if larger and smaller else "above" if larger else "below" if smaller else ""
-    one, other = (_logarithms(networks, share, confidence) for networks in samples)
+    one, other = (_logarithms(networks, share, confidence, step) for networks in samples)
     mean = _difference([one, other])
     ratio = {"": float(np.exp(mean.value)), "above": np.inf, "below": 0.0, "both": np.nan}[censored]
     if not one.drawn:
@@ -242,7 +248,7 @@ def _difference(recipes: Sequence[_Draws]) -> _Mean:
 
 
 def _paired(
-    recipes: Sequence[Sequence[Network]], groups: Labels | None, seed: int, replicates: int
+    recipes: Sequence[Sequence[Network]], groups: Labels | None, seed: int, step: float, replicates: int
 ) -> list[list[Resampled]]:
     """Each network's curve with the same draws of images for all: their levels are drawn as those of one curve."""
     networks = [network for recipe in recipes for network in recipe]
@@ -260,17 +266,18 @@ def _paired(
     drawn = resample(np.arange(joined.shape[-1]), joined, groups=groups, seed=seed, replicates=replicates)
     stops = np.cumsum([len(own) for own in levels])
     parts = iter(
-        replace(drawn.at(np.arange(stop - len(own), stop)), levels=own) for own, stop in zip(levels, stops, strict=True)
+        replace(drawn.at(np.arange(stop - len(own), stop)), levels=own).on_steps(step)
+        for own, stop in zip(levels, stops, strict=True)
     )
     return [[next(parts) for _ in recipe] for recipe in recipes]
 
 
-def _logarithms(samples: Sequence[Resampled], share: float, confidence: float) -> _Draws:
+def _logarithms(samples: Sequence[Resampled], share: float, confidence: float, step: float) -> _Draws:
     """Of each network's threshold, counted from the clean level and kept within the levels, the logarithm."""
     falling = [up_to_first_fall(sample, share, confidence)[0] for sample in samples]
     values = np.array([_logarithm(sample, sample.accuracy[None], share)[0] for sample in falling])
     draws = np.stack([_logarithm(sample, sample.replicates, share) for sample in falling], axis=1)
-    early, late = np.mean([_doubt(sample, share) for sample in falling], axis=0)
+    early, late = np.mean([_doubt(sample, share, step) for sample in falling], axis=0)
     return _Draws(values, draws, _freedom(samples[0]), float(early), float(late))
 
 
@@ -279,7 +286,7 @@ def _logarithm(sample: Resampled, curves: Floats, share: float) -> Floats:
     return np.asarray(np.log(found - sample.levels[0]))
 
 
-def _doubt(sample: Resampled, share: float) -> tuple[float, float]:
+def _doubt(sample: Resampled, share: float, step: float) -> tuple[float, float]:
     """How far before and after its logarithm a threshold may lie for want of levels; of a censored one it is unasked.
 
     Networks that fall in the same cell err alike there, so that their mean errs by the mean of this.
@@ -288,8 +295,8 @@ def _doubt(sample: Resampled, share: float) -> tuple[float, float]:
     value = float(crossings(levels, sample.accuracy[None], share)[0])
     if not levels[1] < value < np.inf:
         return 0.0, 0.0
-    early, late = interpolation_doubt(levels, sample.accuracy, share)
-    return -float(np.log1p(-early / value)), float(np.log1p(late / value))
+    early, late = np.hypot(interpolation_doubt(levels, sample.accuracy, share), step / 2) / value
+    return -float(np.log1p(-min(early, 1 - _LEAST))), float(np.log1p(late))
 
 
 def _freedom(sample: Resampled) -> float:

@@ -88,7 +88,9 @@ def publish_recipe(studies: Mapping[str, Study], run: TrackedRun, folder: Path) 
         folder: of the recipe's tables and page.
     """
     first = next(iter(studies.values()))
-    recipe = recipe_thresholds([study.measured for study in studies.values()], seed=first.search.seed)
+    recipe = recipe_thresholds(
+        [study.measured for study in studies.values()], size=first.search.signs.size, seed=first.search.seed
+    )
     visibility = equal_visibility(recipe, first.tables["distortions"])
     each = pd.concat([study.analysis.thresholds.assign(network=name) for name, study in studies.items()])
     networks = _networks(studies)

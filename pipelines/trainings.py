@@ -15,6 +15,7 @@ from pipelines.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from noise import Noise
     from pipelines.search import Measured
 
 COLUMNS = [
@@ -23,11 +24,12 @@ COLUMNS = [
 ]
 
 
-def recipe_thresholds(grids: Sequence[Measured], *, seed: int = 0) -> pd.DataFrame:
+def recipe_thresholds(grids: Sequence[Measured], *, size: int, seed: int = 0) -> pd.DataFrame:
     """Find the thresholds of a recipe under each noise.
 
     Args:
         grids: of two or more of its networks, on the same images under the same random fields.
+        size: side of the images in pixels, on which steps of a noise depend.
         seed: of the bootstrap.
 
     Returns:
@@ -40,18 +42,20 @@ def recipe_thresholds(grids: Sequence[Measured], *, seed: int = 0) -> pd.DataFra
     Raises:
         InputError: the grids are not of the same images.
     """
-    units = {part.kind.name: part.kind.unit for part in grids[0].levels}
+    kinds = {part.kind.name: part.kind for part in grids[0].levels}
     noises = zip(*(right_answers(grid.predictions, by_name(grid.levels)) for grid in grids), strict=True)
-    rows = [_row(answers, units, criterion, seed) for answers in noises for criterion in CRITERIA]
+    rows = [
+        _row(answers, kinds[answers[0].noise], criterion, size, seed) for answers in noises for criterion in CRITERIA
+    ]
     return pd.DataFrame(rows)[COLUMNS]
 
 
-def _row(answers: Sequence[RightAnswers], units: dict[str, str], criterion: str, seed: int) -> dict[str, Any]:
+def _row(answers: Sequence[RightAnswers], kind: Noise, criterion: str, size: int, seed: int) -> dict[str, Any]:
     first = answers[0]
     if any(each.images != first.images for each in answers):
         raise InputError("predictions: the networks saw different images; run the grid again without --resume")
     count = len(first.images) if first.groups is None else len(set(first.groups))
-    known = {"noise": first.noise, "unit": units[first.noise], "criterion": criterion, "networks": len(answers)}
+    known = {"noise": first.noise, "unit": kind.unit, "criterion": criterion, "networks": len(answers)}
     known |= {"n": len(first.images), "groups": count}
     share, clean = CRITERIA[criterion], min(float(each.correct[:, 0, 0].mean()) for each in answers)
     if share * clean <= first.chance:
@@ -59,7 +63,9 @@ def _row(answers: Sequence[RightAnswers], units: dict[str, str], criterion: str,
         reason = f"none: {share:g} x clean {clean:.3g} of one network is not above chance, {first.chance:.3g}"
         return known | nothing | {"censored": "", "reached": 0, "method": reason}
     networks = [(each.levels, each.correct) for each in answers]
-    found = recipe_threshold(networks, share=share, groups=first.groups, seed=seed, chance=first.chance)
+    found = recipe_threshold(
+        networks, share=share, groups=first.groups, seed=seed, chance=first.chance, step=kind.step(size, size)
+    )
     values = [each.value for each in found.each]
     return known | {
         "threshold": found.value,

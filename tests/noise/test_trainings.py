@@ -91,6 +91,16 @@ class TestRecipe:
         assert 0.49 < found.high <= 0.51
         assert compare_recipes(one, other, share=0.5).p > 0.5
 
+    def test_half_a_step_of_the_noise_is_in_the_interval(self, random):
+        """Networks that all fail at the same row say little of where the next will."""
+        networks = _networks([0.49] * 3, _shared(8000, random), random)
+        smooth, stepped = (recipe_threshold(networks, share=0.5, step=step) for step in (0.0, 0.1))
+        assert [each.value for each in stepped.each] == pytest.approx([0.45] * 3)
+        assert stepped.value == pytest.approx(smooth.value)
+        assert smooth.high < 0.505
+        assert stepped.high == pytest.approx(0.54, abs=0.006)
+        assert stepped.low == pytest.approx(0.44, abs=0.006)
+
     def test_tracks_of_copies_weigh_as_one_image(self, random):
         networks = _recipe(random, images=150)
         copied = [(levels, np.repeat(right, 4, axis=0)) for levels, right in networks]

@@ -15,26 +15,26 @@ GRID = make_grid([("gaussian", np.linspace(0, 0.5, 11)), ("fog", np.linspace(0, 
 IMAGES = 240
 
 
-def grid(centre: float, *, images: int = IMAGES, classes: int = 4, tracks: int = 0) -> Measured:
+def grid(centre: float, *, levels=GRID, images: int = IMAGES, classes: int = 4, tracks: int = 0) -> Measured:
     """The answers of a network that is right up to a tolerance of each image about a share of each noise's range."""
     hard = np.exp(0.3 * np.random.default_rng(3).normal(size=images))
     names = np.array([f"test/{image:03d}" for image in range(images)])
     track = [f"t{image // tracks}" for image in range(images)] if tracks else ""
     known = {"image_id": names, "track": track, "label": np.arange(images) % classes, "repeat": 0}
     predictions = {"clean": pd.DataFrame(known | {"level_index": 0, "predicted": known["label"]})}
-    for part in GRID:
+    for part in levels:
         right = [centre * hard * part.levels[-1] > level for level in part.levels]
         rows = [
             pd.DataFrame(known | {"level_index": index, "predicted": np.where(right[index], known["label"], 9)})
             for index in range(1, len(part.levels))
         ]
         predictions[part.kind.name] = pd.concat(rows).sample(frac=1, random_state=len(rows))
-    return Measured(GRID, [], predictions)  # type: ignore[arg-type]
+    return Measured(levels, [], predictions)  # type: ignore[arg-type]
 
 
 def test_every_noise_has_the_thresholds_of_the_recipe():
     grids = [grid(centre) for centre in (0.4, 0.45, 0.5)]
-    table = recipe_thresholds(grids, seed=2)
+    table = recipe_thresholds(grids, size=32, seed=2)
     assert list(table.columns) == COLUMNS
     assert table[["noise", "criterion"]].to_numpy().tolist() == [
         [noise, criterion] for noise in ("gaussian", "fog") for criterion in ("begins", "fails")
@@ -62,19 +62,19 @@ def test_every_noise_has_the_thresholds_of_the_recipe():
 
 
 def test_tracks_are_the_groups():
-    table = recipe_thresholds([grid(0.4, tracks=4), grid(0.5, tracks=4)])
+    table = recipe_thresholds([grid(0.4, tracks=4), grid(0.5, tracks=4)], size=32)
     assert set(table["groups"]) == {IMAGES // 4}
 
 
 def test_what_one_network_does_not_reach_is_counted():
-    table = recipe_thresholds([grid(0.4), grid(0.5), grid(9.0)])
+    table = recipe_thresholds([grid(0.4), grid(0.5), grid(9.0)], size=32)
     assert set(table["censored"]) == {"above"}
     assert set(table["reached"]) == {2}
     assert (table["highest"] == np.inf).all()
 
 
 def test_half_of_two_classes_is_chance_and_has_a_reason():
-    table = recipe_thresholds([grid(0.4, classes=2), grid(0.5, classes=2)]).set_index(["noise", "criterion"])
+    table = recipe_thresholds([grid(0.4, classes=2), grid(0.5, classes=2)], size=32).set_index(["noise", "criterion"])
     fails = table.loc[("fog", "fails")]
     assert np.isnan(fails["threshold"])
     assert fails["method"].startswith("none: 0.5 x clean 1")
@@ -83,4 +83,11 @@ def test_half_of_two_classes_is_chance_and_has_a_reason():
 
 def test_networks_that_saw_other_images_are_refused():
     with pytest.raises(InputError, match="the networks saw different images"):
-        recipe_thresholds([grid(0.4), grid(0.5, images=200)])
+        recipe_thresholds([grid(0.4), grid(0.5, images=200)], size=32)
+
+
+def test_half_a_step_of_a_noise_is_in_the_interval():
+    """Rows of 32 pixels are whole, those of 3,200 nearly not."""
+    rows = make_grid([("black_rows", np.linspace(0, 1, 33))])
+    coarse, fine = (recipe_thresholds([grid(0.4, levels=rows)] * 3, size=size).iloc[1] for size in (32, 3200))
+    assert coarse["high"] - coarse["low"] > fine["high"] - fine["low"] + 0.005
