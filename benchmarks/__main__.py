@@ -34,6 +34,7 @@ LONGER = (
     "rendered_to_real",
     "threshold_coverage",
     "comparison_coverage",
+    "recipe_coverage",
 )
 
 

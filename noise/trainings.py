@@ -140,15 +140,14 @@ def compare_recipes(
     samples = _paired([first, second], groups, seed, step, replicates)
     if _range(samples[0])[::2] != _range(samples[1])[::2]:
         raise ValueError("levels: the recipes were measured over different ranges; give both the same first and last")
-    each = [[find_threshold(sample, share=share) for sample in networks] for networks in samples]
-    ones, others = ({found.censored for found in thresholds} for thresholds in each)
-    larger, smaller = "above" in ones or "below" in others, "below" in ones or "above" in others
-    censored = "both" if larger and smaller else "above" if larger else "below" if smaller else ""
+    example = find_threshold(samples[0][0], share=share, confidence=confidence)
     one, other = (_logarithms(networks, share, confidence, step) for networks in samples)
     mean = _difference([one, other])
+    larger, smaller = one.above or other.below, one.below or other.above
+    censored = "both" if larger and smaller else "above" if larger else "below" if smaller else ""
     ratio = {"": float(np.exp(mean.value)), "above": np.inf, "below": 0.0, "both": np.nan}[censored]
     if not one.drawn:
-        return Comparison(ratio, 0.0, np.inf, censored, 1.0, each[0][0].method)
+        return Comparison(ratio, 0.0, np.inf, censored, 1.0, example.method)
     half = mean.half((1 - confidence) / 2)
     before, after = float(np.hypot(one.early, other.late)), float(np.hypot(one.late, other.early))
     low, high = float(np.exp(mean.value - np.hypot(half, before))), float(np.exp(mean.value + np.hypot(half, after)))
@@ -167,6 +166,8 @@ class _Draws:
         freedom: degrees of freedom of what the draws show.
         early: how far the mean may lie before its value for want of levels.
         late: how far it may lie after it.
+        above: whether some network's lies beyond the last level.
+        below: whether some network's lies before the first.
     """
 
     values: Floats
@@ -174,6 +175,8 @@ class _Draws:
     freedom: float
     early: float = 0.0
     late: float = 0.0
+    above: bool = False
+    below: bool = False
 
     @property
     def drawn(self) -> bool:
@@ -261,7 +264,7 @@ def _paired(
             raise ValueError(
                 f"correct: shapes {correct.shape} and {answers[0].shape}; give the same images and repeats"
             )
-        resample(own, correct, groups=groups, replicates=0)  # checks them
+        resample(own, correct[:1], replicates=0)  # checks them
     joined = np.concatenate(answers, axis=-1)
     drawn = resample(np.arange(joined.shape[-1]), joined, groups=groups, seed=seed, replicates=replicates)
     stops = np.cumsum([len(own) for own in levels])
@@ -275,27 +278,32 @@ def _paired(
 def _logarithms(samples: Sequence[Resampled], share: float, confidence: float, step: float) -> _Draws:
     """Of each network's threshold, counted from the clean level and kept within the levels, the logarithm."""
     falling = [up_to_first_fall(sample, share, confidence)[0] for sample in samples]
-    values = np.array([_logarithm(sample, sample.accuracy[None], share)[0] for sample in falling])
-    draws = np.stack([_logarithm(sample, sample.replicates, share) for sample in falling], axis=1)
-    early, late = np.mean([_doubt(sample, share, step) for sample in falling], axis=0)
-    return _Draws(values, draws, _freedom(samples[0]), float(early), float(late))
+    found = [float(crossings(sample.levels, sample.accuracy[None], share)[0]) for sample in falling]
+    early, late = np.mean([_doubt(*each, share, step) for each in zip(falling, found, strict=True)], axis=0)
+    return _Draws(
+        values=np.array([_logarithm(*each) for each in zip(falling, found, strict=True)]),
+        draws=np.stack([_logarithm(each, crossings(each.levels, each.replicates, share)) for each in falling], axis=1),
+        freedom=_freedom(samples[0]),
+        early=float(early),
+        late=float(late),
+        above=bool(np.isinf(found).any()),
+        below=any(value <= sample.levels[1] for value, sample in zip(found, falling, strict=True)),
+    )
 
 
-def _logarithm(sample: Resampled, curves: Floats, share: float) -> Floats:
-    found = np.clip(crossings(sample.levels, curves, share), sample.levels[1], sample.levels[-1])
-    return np.asarray(np.log(found - sample.levels[0]))
+def _logarithm(sample: Resampled, crossing: Floats | float) -> Floats:
+    return np.asarray(np.log(np.clip(crossing, sample.levels[1], sample.levels[-1]) - sample.levels[0]))
 
 
-def _doubt(sample: Resampled, share: float, step: float) -> tuple[float, float]:
+def _doubt(sample: Resampled, value: float, share: float, step: float) -> tuple[float, float]:
     """How far before and after its logarithm a threshold may lie for want of levels; of a censored one it is unasked.
 
     Networks that fall in the same cell err alike there, so that their mean errs by the mean of this.
     """
-    levels = sample.levels - sample.levels[0]
-    value = float(crossings(levels, sample.accuracy[None], share)[0])
-    if not levels[1] < value < np.inf:
+    if not sample.levels[1] < value < np.inf:
         return 0.0, 0.0
-    early, late = np.hypot(interpolation_doubt(levels, sample.accuracy, share), step / 2) / value
+    doubt = np.hypot(interpolation_doubt(sample.levels, sample.accuracy, share), step / 2)
+    early, late = doubt / (value - sample.levels[0])
     return -float(np.log1p(-min(early, 1 - _LEAST))), float(np.log1p(late))
 
 

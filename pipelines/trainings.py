@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from noise.levels import by_name
+from noise.levels import by_name, by_step, by_unit
 from noise.trainings import recipe_threshold
 from pipelines.analysis import CRITERIA, RightAnswers, right_answers
 from pipelines.errors import InputError
@@ -15,7 +15,6 @@ from pipelines.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from noise import Noise
     from pipelines.search import Measured
 
 COLUMNS = [
@@ -42,30 +41,29 @@ def recipe_thresholds(grids: Sequence[Measured], *, size: int, seed: int = 0) ->
     Raises:
         InputError: the grids are not of the same images.
     """
-    kinds = {part.kind.name: part.kind for part in grids[0].levels}
+    units, steps = by_unit(grids[0].levels), by_step(grids[0].levels, size)
     noises = zip(*(right_answers(grid.predictions, by_name(grid.levels)) for grid in grids), strict=True)
     rows = [
-        _row(answers, kinds[answers[0].noise], criterion, size, seed) for answers in noises for criterion in CRITERIA
+        {"noise": name, "unit": units[name], "criterion": criterion} | _row(answers, criterion, steps[name], seed)
+        for name, answers in zip(units, noises, strict=True)
+        for criterion in CRITERIA
     ]
     return pd.DataFrame(rows)[COLUMNS]
 
 
-def _row(answers: Sequence[RightAnswers], kind: Noise, criterion: str, size: int, seed: int) -> dict[str, Any]:
+def _row(answers: Sequence[RightAnswers], criterion: str, step: float, seed: int) -> dict[str, Any]:
     first = answers[0]
     if any(each.images != first.images for each in answers):
         raise InputError("predictions: the networks saw different images; run the grid again without --resume")
     count = len(first.images) if first.groups is None else len(set(first.groups))
-    known = {"noise": first.noise, "unit": kind.unit, "criterion": criterion, "networks": len(answers)}
-    known |= {"n": len(first.images), "groups": count}
+    known = {"networks": len(answers), "n": len(first.images), "groups": count}
     share, clean = CRITERIA[criterion], min(float(each.correct[:, 0, 0].mean()) for each in answers)
     if share * clean <= first.chance:
         nothing = dict.fromkeys(("threshold", "low", "high", "spread", "lowest", "highest"), np.nan)
         reason = f"none: {share:g} x clean {clean:.3g} of one network is not above chance, {first.chance:.3g}"
         return known | nothing | {"censored": "", "reached": 0, "method": reason}
     networks = [(each.levels, each.correct) for each in answers]
-    found = recipe_threshold(
-        networks, share=share, groups=first.groups, seed=seed, chance=first.chance, step=kind.step(size, size)
-    )
+    found = recipe_threshold(networks, share=share, groups=first.groups, seed=seed, chance=first.chance, step=step)
     values = [each.value for each in found.each]
     return known | {
         "threshold": found.value,
