@@ -5,8 +5,8 @@
 
 Writes to results/gtsrb/networks what can be made of the experiments that have been run: robustness.png, where each
 network fails; comparisons.csv, how many times the threshold of one recipe is that of another, over several trainings of
-each, and of one network that of another, which is a comparison of these single trainings; accuracies.csv, which
-networks' accuracies on clean images are apart by McNemar's test.
+each, and of one network that of another, which is a comparison of these single trainings (comparisons.json: under
+which noises they are apart); accuracies.csv, which networks' accuracies on clean images are apart by McNemar's test.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from scipy.stats import binomtest
 
 import noise
 from benchmarks.readme_networks import NETWORKS, RESULTS, Fails, compared, thresholds
+from benchmarks.record import write_result
 from noise.significance import holm
 from noise.thresholds import compare_thresholds
 from noise.trainings import compare_recipes
-from pipelines.analysis import CLEAN, CRITERIA, RightAnswers, right_answers
+from pipelines.analysis import ALPHA, CLEAN, CRITERIA, RightAnswers, right_answers
 from pipelines.grid import Predictions
 from pipelines.reports.figures import MUTED, RULE, new_figure, save_png, styled
 from pipelines.reports.summary import spoken
@@ -57,12 +58,11 @@ def main(work: Path) -> None:
     folder = RESULTS / "networks"
     save_png(robustness_figure({name: thresholds(name) for name in compared()}), folder / "robustness.png")
     compared_alike = [comparisons_table(_made(work, grid)) for grid in GRIDS]
-    tables = {
-        "comparisons.csv": pd.concat(compared_alike, ignore_index=True),
-        "accuracies.csv": accuracies_table(_predictions(work)),
-    }
-    for path in write_tables({name: table for name, table in tables.items() if len(table)}, folder):
-        click.echo(path)
+    comparisons = pd.concat(compared_alike, ignore_index=True)
+    tables = {"comparisons.csv": comparisons, "accuracies.csv": accuracies_table(_predictions(work))}
+    write_tables({name: table for name, table in tables.items() if len(table)}, folder)
+    if len(comparisons):
+        write_result(folder / "comparisons.json", {"verdicts": verdicts(comparisons)}, packages=("numpy", "scipy"))
 
 
 def _made(work: Path, grid: str) -> dict[str, Path]:
@@ -91,6 +91,24 @@ def comparisons_table(grids: Mapping[str, Path]) -> pd.DataFrame:
         table.insert(1, "other", other)
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
+
+
+def verdicts(comparisons: pd.DataFrame) -> list[dict[str, object]]:
+    """Of each two and criterion, how many noises one stands more or less of than the other (Holm, 5%), and which most.
+
+    Args:
+        comparisons: of `comparisons_table`.
+    """
+    found = []
+    for (one, other, networks, criterion), rows in comparisons.groupby(
+        ["one", "other", "networks", "criterion"], sort=False
+    ):
+        apart = rows[rows["p_holm"] < ALPHA].sort_values("ratio", ascending=False)
+        more, less = apart[apart["low"] > 1], apart[apart["high"] < 1].iloc[::-1]
+        row = {"one": one, "other": other, "networks": networks, "criterion": criterion, "noises": len(rows)}
+        row |= {"more": more["noise"].tolist(), "less": less["noise"].tolist()}
+        found.append(row | {"median_ratio": float(rows["ratio"].median())})
+    return found
 
 
 def _answers(grid: Path) -> list[tuple[RightAnswers, ...]]:

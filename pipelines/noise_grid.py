@@ -140,7 +140,7 @@ def noise_grid(settings: NoiseGridSettings, run: TrackedRun) -> Results:
             studies[name] = measure(classifier, own.output)
             results = publish(studies[name], child, own.output)
             child.conclude(results.metrics, results.summary)
-    return publish_recipe(studies, run, settings.output)
+    return publish_recipe(studies, settings.model, run, settings.output)
 
 
 def read_plugin(settings: NoiseGridSettings) -> Plugin | None:

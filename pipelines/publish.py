@@ -79,11 +79,12 @@ def _added(study: Study) -> str:
     )
 
 
-def publish_recipe(studies: Mapping[str, Study], run: TrackedRun, folder: Path) -> Results:
+def publish_recipe(studies: Mapping[str, Study], model: str, run: TrackedRun, folder: Path) -> Results:
     """Write and log what several networks of one recipe say of it, beside what each has in a folder of its own.
 
     Args:
         studies: of each network by the name of its folder.
+        model: the networks as the user named them.
         run: around the networks' runs.
         folder: of the recipe's tables and page.
     """
@@ -99,13 +100,13 @@ def publish_recipe(studies: Mapping[str, Study], run: TrackedRun, folder: Path) 
     files.append(write_whole(folder / "recipe_thresholds.md", f"{thresholds_markdown(recipe, visibility)}\n".encode()))
     page = write_recipe_report(folder / "report", recipe, visibility, networks, about=_about_data(first, run))
     signs = first.search.signs
-    run.identify({"data": signs.name, "data_digest": signs.digest, "model": ",".join(networks["model"])})
+    run.identify({"data": signs.name, "data_digest": signs.digest, "model": model})
     run.log_files(files)
     run.log_files(page, "report")
     said = [thresholds_table(recipe, visibility), recipe_caption(recipe, networks)]
     summary = "\n\n".join([*said, f"Report      {page.resolve().as_uri()}"])
     return Results(
-        params={"model": ",".join(networks["model"]), "data": signs.name, "networks": len(networks)},
+        params={"model": model, "data": signs.name, "networks": len(networks)},
         metrics=threshold_metrics(recipe) | visibility_metrics(visibility),
         artifacts={path.name: str(path) for path in [*files, page]},
         summary=summary,

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from click import ClickException
 
-from benchmarks.network_robustness import accuracies_table, comparisons_table
+from benchmarks.network_robustness import accuracies_table, comparisons_table, verdicts
 
 LEVELS = np.linspace(0, 1, 11)
 IMAGES = [f"test/{image:03d}" for image in range(200)]
@@ -45,6 +45,11 @@ def test_recipes_are_compared_under_each_noise_by_all_their_networks(tmp_path, r
     two = table.loc[["fog", "rain"]].xs("fails", level="criterion")
     assert two["p_holm"].min() == pytest.approx(2 * two["p"].min())
     assert comparisons_table({"best": best}).empty
+    begins, fails = verdicts(table.reset_index())
+    assert fails["noises"] == 2
+    assert set(fails["more"]) == set(begins["more"]) == {"fog", "rain"}
+    assert fails["less"] == []
+    assert fails["median_ratio"] == pytest.approx(1.51, rel=0.08)
 
 
 def test_single_networks_are_compared_as_such(tmp_path, random):
