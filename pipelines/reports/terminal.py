@@ -29,27 +29,33 @@ def thresholds_table(thresholds: pd.DataFrame, visibility: pd.DataFrame) -> str:
             classifier begins to fail.
     """
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    headings = (*HEADINGS, OF_RECIPES[0]) if "spread" in thresholds else HEADINGS
-    for heading in headings:
+    shown = _headings(thresholds)[: len(HEADINGS)]
+    for heading in shown:
         table.add_column(heading, no_wrap=True, justify="right" if heading in RIGHT else "left")
     for row in _rows(thresholds, visibility):
-        table.add_row(*row[: len(headings)])
+        table.add_row(*row[: len(shown)])
     text = io.StringIO()
     Console(file=text, width=WIDTH, color_system=None, markup=False, emoji=False).print(table)
     lines = [line.rstrip() for line in text.getvalue().splitlines()]
-    return "\n".join([*_opening(thresholds, visibility), "", *lines])
+    opening = [] if "spread" in thresholds else [*_opening(visibility), ""]
+    return "\n".join([*opening, *lines])
 
 
-def _opening(thresholds: pd.DataFrame, visibility: pd.DataFrame) -> list[str]:
+def _headings(thresholds: pd.DataFrame) -> Sequence[str]:
+    """Of trainings of a recipe the spread takes the place of rank and significance, for which there is no room."""
+    return (HEADINGS[0], *HEADINGS[2:], *OF_RECIPES) if "spread" in thresholds else (*HEADINGS, *MORE)
+
+
+def _opening(visibility: pd.DataFrame) -> list[str]:
     """What ties for the first place by all measures, and of what the numbers are."""
     first = [spoken(name) for name in leaders(visibility)["noise"]]
     said = [f"{listed(first)} tie: least to see, most harm by SSIM, PSNR and CSF-PSNR."] if len(first) > 1 else []
-    return said if "spread" in thresholds else [OF_THIS_NETWORK, *said]
+    return [OF_THIS_NETWORK, *said]
 
 
 def thresholds_markdown(thresholds: pd.DataFrame, visibility: pd.DataFrame) -> str:
     """Return the thresholds as a Markdown table, with significance and unit; arguments as for `thresholds_table`."""
-    headings = (*HEADINGS, *(OF_RECIPES if "spread" in thresholds else MORE))
+    headings = _headings(thresholds)
     rows: list[Sequence[str]] = [headings, ("---",) * len(headings), *_rows(thresholds, visibility)]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)
 
@@ -61,8 +67,11 @@ def _rows(thresholds: pd.DataFrame, visibility: pd.DataFrame) -> Iterator[tuple[
         said = criteria(rows)
         shown = "-" if row["censored"] or pd.isna(row["ssim"]) else f"{row['ssim']:.3f}"
         begins, fails, significant = (_text(said[criterion]) for criterion in ("begins", "fails", "significant"))
-        last = _spreads(rows) if "spread" in rows else significant
-        yield spoken(row["noise"]), rank_text(row), shown, begins, fails, last, str(rows["unit"].iloc[0])
+        name, unit = spoken(row["noise"]), str(rows["unit"].iloc[0])
+        if "spread" in rows:
+            yield name, shown, begins, fails, _spreads(rows), unit
+        else:
+            yield name, rank_text(row), shown, begins, fails, significant, unit
 
 
 def _spreads(rows: pd.DataFrame) -> str:
