@@ -155,6 +155,27 @@ class Predictor:
         return np.log(np.maximum(outputs, 1e-30)) if self._probabilities else outputs
 
 
+def answers(scores: NDArray[np.float32], labels: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+    """What a network says of each image: its class, the softmax of it, and the margin of the label over the rest.
+
+    Args:
+        scores: (N, classes), logits or logarithms of probabilities.
+        labels: (N,).
+
+    Returns:
+        predicted, confidence and margin, (N,) each.
+    """
+    rows = np.arange(len(scores))
+    shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
+    others = scores.copy()
+    others[rows, labels] = -np.inf
+    return {
+        "predicted": scores.argmax(axis=1),
+        "confidence": (shifted.max(axis=1) / shifted.sum(axis=1)).astype(np.float32),
+        "margin": scores[rows, labels] - others.max(axis=1),
+    }
+
+
 def load_predictor(model_file: bytes, classifier: Classifier, *, batch_size: int, threads: int) -> Predictor:
     """Make a predictor in a worker from the bytes of the model file.
 

@@ -20,7 +20,7 @@ from uuid import uuid4
 
 import numpy as np
 
-from pipelines.classifier import Classifier, Predictor, load_predictor
+from pipelines.classifier import Classifier, Predictor, answers, load_predictor
 from pipelines.cluster import TASK_CPUS, Workers
 
 if TYPE_CHECKING:
@@ -270,7 +270,7 @@ class PredictUnit:
 
     def __call__(self, batch: Columns) -> Columns:
         """Rows of one unit."""
-        parts = [_rows(part, self._predict(part.pop("image"))) for part in _disturb(unpack(batch))]
+        parts = [part | answers(self._predict(part.pop("image")), part["label"]) for part in _disturb(unpack(batch))]
         return keep(self._shelf, {name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
 
 
@@ -283,7 +283,7 @@ class PredictImages:
     def __call__(self, batch: Columns) -> Columns:
         """Rows of a block of noisy images."""
         columns = dict(batch)
-        return _rows(columns, self._predict(columns.pop("image")))
+        return columns | answers(self._predict(columns.pop("image")), columns["label"])
 
 
 def disturbed(batch: Columns) -> Iterator[Columns]:
@@ -340,20 +340,6 @@ def _columns(unit: Unit, signs: Signs, images: NDArray[np.uint8]) -> Columns:
         "track": np.tile(signs.track, levels),
         "label": np.tile(signs.label, levels),
         "image": images.reshape(count * levels, *images.shape[2:]),
-    }
-
-
-def _rows(columns: Columns, scores: NDArray[np.float32]) -> Columns:
-    """Add what the model says: its answer, the softmax of it, and the margin of the label over the rest."""
-    row = np.arange(len(scores))
-    label = columns["label"]
-    shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
-    others = scores.copy()
-    others[row, label] = -np.inf
-    return columns | {
-        "predicted": scores.argmax(axis=1),
-        "confidence": (shifted.max(axis=1) / shifted.sum(axis=1)).astype(np.float32),
-        "margin": scores[row, label] - others.max(axis=1),
     }
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 REGISTERED_MODEL = "signs"
 CHAMPION = "champion"
-MODEL_FILE = "model.keras"
+MODEL_FILE, PREDICTIONS_FILE = "model.keras", "predictions.parquet"
 NEEDED = ("cloudpickle", "keras", "numpy", "tensorflow")
 """Packages that a logged model needs to load."""
 LOAD_IMAGES, ABLATED_IMAGES, ABLATED_UNITS = 256, 64, 64
@@ -69,6 +69,17 @@ class Outcome:
     def training_seconds(self) -> float:
         """Time of all epochs."""
         return round(sum(epoch["seconds"] for epoch in self.history.epochs), 1)
+
+    @property
+    def predictions(self) -> pd.DataFrame:
+        """A row a test image, for comparisons by image: image_id, track, label, predicted, confidence, margin."""
+        import pandas as pd
+
+        from pipelines.classifier import answers
+
+        test = self.test
+        known = {"image_id": test.image_id, "track": test.track, "label": test.label}
+        return pd.DataFrame(known | answers(self.logits, test.label))
 
     def metrics(self) -> dict[str, float]:
         """The single figures as MLflow names them."""
@@ -113,26 +124,23 @@ def measure_load(model: keras.Model, signs: Signs) -> pd.DataFrame:
 def write_files(outcome: Outcome, class_names: tuple[str, ...], folder: Path) -> list[Path]:
     """Write model, scores and pictures under `folder`, each whole or not at all."""
     import pandas as pd
-    from scipy.special import softmax
 
     from models.neuron_load import layer_loads
     from pipelines.reports.classification import confusion_figure, mistakes_sheet
     from pipelines.reports.figures import save_png, write_whole
     from pipelines.reports.neuron_load import neuron_load_figure
+    from pipelines.tables import write_tables
 
-    scores, test = outcome.scores, outcome.test
-    predicted, confidence = outcome.logits.argmax(axis=1), softmax(outcome.logits, axis=1).max(axis=1)
-    wrong = predicted != test.label
-    mistakes = pd.DataFrame(
-        {"image_id": test.image_id, "label": test.label, "predicted": predicted, "confidence": confidence}
-    )
+    scores, test, predictions = outcome.scores, outcome.test, outcome.predictions
+    predicted, confidence = predictions["predicted"].to_numpy(), predictions["confidence"].to_numpy()
+    mistakes = predictions.loc[predicted != test.label, ["image_id", "label", "predicted", "confidence"]]
     history = pd.DataFrame(outcome.history.epochs).rename_axis("epoch")
     texts = {
         "scores.json": json.dumps(scores.metrics() | _about(outcome), indent=2) + "\n",
         "report.txt": scores.report,
         "per_class.csv": scores.per_class.to_csv(index=False),
         "history.csv": history.to_csv(),
-        "mistakes.csv": mistakes[wrong].to_csv(index=False),
+        "mistakes.csv": mistakes.to_csv(index=False),
     }
     pictures = {
         "confusion.png": confusion_figure(scores.confusion, class_names),
@@ -143,6 +151,7 @@ def write_files(outcome: Outcome, class_names: tuple[str, ...], folder: Path) ->
         pictures["neuron_load.png"] = neuron_load_figure(outcome.loads)
     written = [write_whole(folder / name, text.encode()) for name, text in texts.items()]
     written += [save_png(figure, folder / name, dpi=100) for name, figure in pictures.items()]
+    written += write_tables({PREDICTIONS_FILE: predictions}, folder)
     return [save_model(outcome.model, folder / MODEL_FILE), *written]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipelines.entry import Results
-from pipelines.intervals import t_interval
+from pipelines.intervals import accuracy_interval
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -39,6 +39,7 @@ def join(
 
     Without validation images (`--all-tracks`) it is the first: the test images never choose. Writes `repeats.csv`, a
     row a seed; `together.csv`, what ensembles and views gain and cost; `ensemble.keras`; and the files of one training.
+    Each seed's network and predictions stay in the folder of its own run.
     """
     from models.ensemble import ensemble
     from pipelines import outcome
@@ -47,14 +48,9 @@ def join(
     seeds = repeats_table(outcomes)
     joined = ensemble([found.model for found in outcomes.values()])
     together = together_table(list(outcomes.values()), views, joined)
-    mean, low, high = t_interval(seeds["accuracy"])
+    accuracy = recipe_accuracy([found.predictions for found in outcomes.values()])
     kept = max(outcomes.values(), key=lambda found: found.history.best_f1_macro)
-    metrics = {
-        **kept.metrics(),
-        "repeats/accuracy": mean,
-        "repeats/accuracy_low": max(low, 0.0),
-        "repeats/accuracy_high": min(high, 1.0),
-    }
+    metrics = kept.metrics() | {f"repeats/{name}": value for name, value in accuracy.items()}
     files = outcome.write_files(kept, dataset.class_names, folder)
     files += write_tables({"repeats.csv": seeds, "together.csv": together}, folder)
     files.append(outcome.save_model(joined, folder / "ensemble.keras"))
@@ -63,8 +59,30 @@ def join(
         params={"data": dataset.name, "digest": dataset.digest, "parameters": kept.model.count_params()},
         metrics=metrics,
         artifacts={path.name: str(path) for path in files},
-        summary=f"{_lines(seeds, together, mean, low, high)}\n\n{outcome.summarise(kept, folder)}",
+        summary=f"{_lines(seeds, accuracy)}\n{together_lines(together)}\n\n{outcome.summarise(kept, folder)}",
     )
+
+
+def recipe_accuracy(predictions: Sequence[pd.DataFrame]) -> dict[str, float]:
+    """Mean test accuracy of a recipe, its 95% interval over other seeds and other images, and the worst seed's.
+
+    Args:
+        predictions: Of each network (`predictions.parquet`), all of the same images.
+
+    Returns:
+        accuracy, accuracy_low, accuracy_high (NaN of one network), accuracy_worst.
+
+    Raises:
+        ValueError: the networks answered other images.
+    """
+    first, *others = tables = [table.sort_values("image_id") for table in predictions]
+    if any(other["image_id"].tolist() != first["image_id"].tolist() for other in others):
+        raise ValueError("predictions of different images: networks are compared on the same ones")
+    right = np.stack([table["predicted"].to_numpy() == table["label"].to_numpy() for table in tables])
+    groups = np.where(first["track"] == "", first["image_id"], first["track"])
+    mean, low, high = accuracy_interval(right, groups=groups)
+    worst = float(right.mean(axis=1).min())
+    return {"accuracy": mean, "accuracy_low": low, "accuracy_high": high, "accuracy_worst": worst}
 
 
 def repeats_table(outcomes: Mapping[int, Outcome]) -> pd.DataFrame:
@@ -129,11 +147,13 @@ def _seconds(call: Callable[..., Any], *arguments: Any) -> float:
     return min(taken)
 
 
-def _lines(seeds: pd.DataFrame, together: pd.DataFrame, mean: float, low: float, high: float) -> str:
-    each = ", ".join(f"{value:.2%}" for value in seeds["accuracy"])
-    interval = f"{max(low, 0):.2%} to {min(high, 1):.2%}"
-    first = f"{len(seeds)} seeds: test accuracy {mean:.2%} (95% interval of the mean {interval}); {each}"
-    return f"{first}\n{together_lines(together)}"
+def _lines(seeds: pd.DataFrame, accuracy: Mapping[str, float]) -> str:
+    each = ", ".join(f"{seed}: {value:.2%}" for seed, value in zip(seeds["seed"], seeds["accuracy"], strict=True))
+    return (
+        f"{len(seeds)} seeds: test accuracy {accuracy['accuracy']:.2%} (95% interval over other seeds and images "
+        f"{accuracy['accuracy_low']:.2%} to {accuracy['accuracy_high']:.2%}), worst {accuracy['accuracy_worst']:.2%}; "
+        f"seed {each}"
+    )
 
 
 def together_lines(together: pd.DataFrame) -> str:

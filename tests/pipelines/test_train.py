@@ -55,13 +55,22 @@ def test_trains_scores_logs_and_registers(colours: Path, tracked: Path) -> None:
     per_class = pd.read_csv(output / "per_class.csv")
     assert per_class["class_name"].tolist() == list(NAMES)
     assert len(pd.read_csv(output / "history.csv")) == 4
-    assert len(pd.read_csv(output / "mistakes.csv")) == scores["wrong"]
+    predictions = pd.read_parquet(output / "predictions.parquet")
+    assert predictions.columns.tolist() == ["image_id", "track", "label", "predicted", "confidence", "margin"]
+    assert predictions["image_id"].is_unique
+    assert len(predictions) == 30
+    wrong = predictions[predictions["predicted"] != predictions["label"]]
+    assert len(wrong) == scores["wrong"]
+    assert predictions["margin"].lt(0).sum() == scores["wrong"]
+    assert pd.read_csv(output / "mistakes.csv")["image_id"].tolist() == wrong["image_id"].tolist()
     assert all((output / name).stat().st_size > 1000 for name in ("confusion.png", "mistakes.png", "model.keras"))
     assert "macro avg" in (output / "report.txt").read_text()
     assert not [path.name for path in output.iterdir() if path.name.startswith(".")]
 
     run = mlflow.get_run(summary["run_id"])
     assert run.info.status == "FINISHED"
+    logged = mlflow.artifacts.list_artifacts(run_id=summary["run_id"])
+    assert "predictions.parquet" in {Path(file.path).name for file in logged}
     assert run.data.metrics["clean/accuracy"] == scores["accuracy"]
     assert run.data.metrics["clean/class/recall/02"] == per_class["recall"][2]
     assert {"clean/f1_macro", "clean/mcc", "clean/kappa", "clean/calibration_error"} <= set(run.data.metrics)
@@ -209,6 +218,11 @@ def test_repeats_have_runs_of_their_own_and_are_joined(colours: Path, tracked: P
     metrics = mlflow.get_run(run_id).data.metrics
     assert metrics["repeats/accuracy"] == pytest.approx(seeds["accuracy"].mean())
     assert metrics["repeats/accuracy_low"] <= metrics["repeats/accuracy"] <= metrics["repeats/accuracy_high"]
+    assert metrics["repeats/accuracy_worst"] == seeds["accuracy"].min()
+    assert metrics["repeats/accuracy_high"] - metrics["repeats/accuracy_low"] > 0.05  # of 30 images
+    for seed, accuracy in zip(seeds["seed"], seeds["accuracy"], strict=True):
+        rows = pd.read_parquet(output / f"seed-{seed}" / "predictions.parquet")
+        assert (rows["predicted"] == rows["label"]).mean() == pytest.approx(accuracy)
     together = pd.read_csv(output / "together.csv")
     assert sorted(zip(together["networks"], together["views"], strict=True)) == [(1, 1), (1, 2), (3, 1), (3, 2)]
     assert (output / "ensemble.keras").exists()
