@@ -13,6 +13,9 @@ from pydantic.dataclasses import dataclass
 
 from models.layers import AffineSampler, LocalContrast
 
+COLUMN = "column"
+"""What the first layer of each of several columns is called; its number follows."""
+
 
 @dataclass(frozen=True)
 class Style:
@@ -30,6 +33,8 @@ class Style:
         contrast: image: each image has mean 0 and deviation 1 (Ciresan et al. 2012 found contrast to matter most on
             GTSRB); local: by the surroundings of each pixel; none.
         transformers: Spatial transformers (Jaderberg et al. 2015): before the first, second and third stage.
+        columns: Networks side by side that give the mean of their logits (Ciresan et al. 2012). In training each learns
+            from its own share of a batch alone, since columns that are trained on their mean lean on each other.
     """
 
     width: Annotated[float, Field(gt=0)] = 1.0
@@ -40,6 +45,7 @@ class Style:
     dropout_kind: Literal["unit", "gaussian", "spatial"] = "unit"
     contrast: Literal["image", "local", "none"] = "image"
     transformers: Annotated[int, Field(ge=0, le=3)] = 0
+    columns: Annotated[int, Field(ge=1, le=8)] = 1
 
     def input(self, size: int) -> tuple[keras.KerasTensor, keras.KerasTensor]:
         """The images, and the same with their light and contrast normalised."""
@@ -98,19 +104,49 @@ class Style:
         return layers.Dense(classes, dtype="float32", name="logits")(self.dropped(x))
 
 
-def lenet(classes: int, size: int, style: Style) -> keras.Model:
+Body = Callable[[keras.KerasTensor, int, Style], keras.KerasTensor]
+"""From images of even light, the number of classes and the style to logits."""
+Network = Callable[[int, int, Style], keras.Model]
+
+
+def _in_columns(body: Body) -> Network:
+    """The network of this body, or of several of it side by side."""
+
+    def network(classes: int, size: int, style: Style) -> keras.Model:
+        images, x = style.input(size)
+        if style.columns == 1:
+            logits = body(x, classes, style)
+        else:
+            columns = [_column(body, x, classes, style, number) for number in range(style.columns)]
+            logits = layers.Average(name="logits")(columns)
+        return _network(body.__name__, images, logits)
+
+    network.__doc__ = body.__doc__
+    return network
+
+
+def _column(body: Body, x: keras.KerasTensor, classes: int, style: Style, number: int) -> keras.KerasTensor:
+    """The logits of one of several bodies; its first layer says where it begins, and all bear its number."""
+    logits = body(layers.Identity(name=COLUMN)(x), classes, style)
+    for layer in keras.Model(x, logits).layers[1:]:
+        layer.name = f"{layer.name}_{number}"
+    return logits
+
+
+@_in_columns
+def lenet(x: keras.KerasTensor, classes: int, style: Style) -> keras.KerasTensor:
     """The floor: two convolutions and two hidden layers (LeCun et al. 1998), in colour."""
-    images, x = style.input(size)
     for number, channels in enumerate((6, 16)):
         x = style.convolution(style.stage(x, number), style.channels(channels), kernel=5)
         x = layers.MaxPooling2D()(x)
     x = style.flattened(x, 8)
     for units in (120, 84):
         x = style.hidden(x, style.channels(units))
-    return _network("lenet", images, style.output(x, classes))
+    return style.output(x, classes)
 
 
-def multi_scale(classes: int, size: int, style: Style) -> keras.Model:
+@_in_columns
+def multi_scale(images: keras.KerasTensor, classes: int, style: Style) -> keras.KerasTensor:
     """The reference: three convolutions on grey images, the last layer sees the features of all of them.
 
     After Sermanet and LeCun 2011 (Traffic sign recognition with multi-scale convolutional networks) in the form of
@@ -118,37 +154,36 @@ def multi_scale(classes: int, size: int, style: Style) -> keras.Model:
     of them dropped. There 10, 20 and 30% of what the convolutions give is dropped too; here they are normalised
     instead, since both together learn less. Its histogram equalisation is `contrast`.
     """
-    images, x = style.input(size)
     luma = keras.initializers.Constant([[[[0.299], [0.587], [0.114]]]])
-    x = layers.Conv2D(1, 1, use_bias=False, trainable=False, kernel_initializer=luma, name="grey")(x)
+    x = layers.Conv2D(1, 1, use_bias=False, trainable=False, kernel_initializer=luma, name="grey")(images)
     scales = []
     for number, channels in enumerate((32, 64, 128)):
         x = style.convolution(style.stage(x, number), style.channels(channels), kernel=5)
         x = layers.MaxPooling2D()(x)
-        scales.append(style.flattened(x, max(size // 8, 1), layers.MaxPooling2D))
+        scales.append(style.flattened(x, max(images.shape[1] // 8, 1), layers.MaxPooling2D))
     x = style.hidden(layers.Concatenate()(scales), style.channels(1024))
-    return _network("multi_scale", images, style.output(x, classes))
+    return style.output(x, classes)
 
 
-def residual(classes: int, size: int, style: Style) -> keras.Model:
+@_in_columns
+def residual(x: keras.KerasTensor, classes: int, style: Style) -> keras.KerasTensor:
     """A small residual network (He et al. 2016) made for a CPU.
 
     Channels at full size cost most and learn least: only the first convolution runs there. Then three residual stages
     at a half, a quarter and an eighth of the size, and a hidden layer that still knows where on the sign a feature is.
     """
-    images, x = style.input(size)
     x = style.convolution(style.stage(x, 0), style.channels(32), kernel=5)
     for number, channels in enumerate((64, 96, 128), start=1):
         x = style.convolution(style.stage(layers.MaxPooling2D()(x), number), style.channels(channels))
         for _ in range(style.depth):
             x = layers.Add()([x, style.convolution(x, style.channels(channels))])
     x = style.hidden(style.flattened(x, 4), style.channels(192))
-    return _network("residual", images, style.output(x, classes))
+    return style.output(x, classes)
 
 
-def separable(classes: int, size: int, style: Style) -> keras.Model:
+@_in_columns
+def separable(x: keras.KerasTensor, classes: int, style: Style) -> keras.KerasTensor:
     """Depthwise convolutions of 5 x 5 between pointwise ones that widen and narrow (Sandler et al. 2018)."""
-    images, x = style.input(size)
     x = style.convolution(style.stage(x, 0), style.channels(24), kernel=5)
     for number, channels in enumerate((48, 96, 160), start=1):
         x = style.convolution(style.stage(layers.MaxPooling2D()(x), number), style.channels(channels), kernel=1)
@@ -157,7 +192,7 @@ def separable(classes: int, size: int, style: Style) -> keras.Model:
             y = style.activated(layers.DepthwiseConv2D(5, padding="same", use_bias=style.norm == "none")(y))
             x = layers.Add()([x, layers.Conv2D(style.channels(channels), 1)(y)])
     x = style.hidden(style.flattened(style.activated(x), 4), style.channels(192))
-    return _network("separable", images, style.output(x, classes))
+    return style.output(x, classes)
 
 
 def spatial_transformer(x: keras.KerasTensor, number: int) -> keras.KerasTensor:
@@ -190,7 +225,7 @@ def _at_most(
     return pooling(area, padding="same")(x) if area > 1 else x
 
 
-NETWORKS: dict[str, Callable[[int, int, Style], keras.Model]] = {
+NETWORKS: dict[str, Network] = {
     "lenet": lenet,
     "multi_scale": multi_scale,
     "residual": residual,

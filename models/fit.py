@@ -16,6 +16,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from sklearn.metrics import f1_score
 
+from models.cnn import COLUMN
 from models.policies import Augment
 
 logger = logging.getLogger(__name__)
@@ -347,21 +348,53 @@ def _order(rarity: NDArray[np.float32], balance: Balance, random: np.random.Gene
 
 
 def training_twin(model: keras.Model, precision: Precision, seed: int = 0) -> keras.Model:
-    """A copy with the same weights that trains faster: fused batch normalisation, the precision asked for."""
+    """A copy with the same weights for training: fused batch normalisation, columns apart, the precision asked for."""
     seeds = itertools.count(seed * 1000)
+    columns = sum(_is_column(layer) for layer in model.layers)
 
     def twin_of(layer: keras.layers.Layer) -> keras.layers.Layer:
         config = layer.get_config()
-        if precision != "float32" and layer.dtype_policy.name == "float32" and layer.name != "logits":
+        if precision != "float32" and layer.dtype_policy.name == "float32" and not layer.name.startswith("logits"):
             config["dtype"] = f"mixed_{precision}"
         if "seed" in config:
             config["seed"] = next(seeds)
+        if _is_column(layer):
+            return _Share(int(layer.name.removeprefix(f"{COLUMN}_")), columns, **config)
+        if columns and layer.name == "logits":
+            return _Shares(**config)
         fused = type(layer) is keras.layers.BatchNormalization and layer.center and layer.scale
         return (_FusedBatchNormalization if fused else type(layer)).from_config(config)
 
     twin = keras.models.clone_model(model, clone_function=twin_of)
     twin.set_weights(model.get_weights())
     return twin
+
+
+def _is_column(layer: keras.layers.Layer) -> bool:
+    return isinstance(layer, keras.layers.Identity) and layer.name.startswith(f"{COLUMN}_")
+
+
+class _Share(keras.layers.Identity):
+    """The images that one of several columns learns from: every so many of a batch; all, where nothing is learnt."""
+
+    def __init__(self, number: int, columns: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.number, self.columns = number, columns
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        return inputs[self.number :: self.columns] if training else inputs
+
+
+class _Shares(keras.layers.Average):
+    """The logits of all shares, in the order of the batch; the mean over columns, where nothing is learnt."""
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        if not training:
+            return super().call(inputs)
+        joined = keras.ops.concatenate(inputs, axis=0)
+        images = keras.ops.arange(keras.ops.shape(joined)[0])
+        shares = [images[number :: len(inputs)] for number in range(len(inputs))]
+        return keras.ops.take(joined, keras.ops.argsort(keras.ops.concatenate(shares)), axis=0)
 
 
 class _FusedBatchNormalization(keras.layers.BatchNormalization):

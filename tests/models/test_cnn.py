@@ -87,6 +87,7 @@ OPTIONS = [
     {"contrast": "local"},
     {"contrast": "none"},
     {"transformers": 3},
+    {"columns": 3, "transformers": 1},
 ]
 
 
@@ -110,6 +111,17 @@ def test_width_and_depth_make_a_network_larger(name: str) -> None:
     )
     assert plain < deep
     assert 2 * plain < wide < 5 * plain
+
+
+def test_columns_begin_apart_and_answer_by_their_mean() -> None:
+    keras.utils.set_random_seed(3)
+    network = residual(5, 16, Style(columns=2))
+    assert network.count_params() == 2 * residual(5, 16, Style()).count_params()
+    images = np.random.default_rng(1).uniform(0, 255, (3, 16, 16, 3)).astype(np.float32)
+    apart = keras.Model(network.input, [network.get_layer(f"logits_{number}").output for number in range(2)])
+    one, other = apart.predict_on_batch(images)
+    assert not np.allclose(one, other)
+    np.testing.assert_allclose(network.predict_on_batch(images), (one + other) / 2, atol=1e-6)
 
 
 def dropouts(name: str, **options: object) -> list[tuple[str, float, int]]:
@@ -156,7 +168,9 @@ def test_transformers_start_as_the_identity() -> None:
     np.testing.assert_allclose(after, before, atol=1e-4)
 
 
-@pytest.mark.parametrize("wrong", [{"width": 0}, {"depth": 0}, {"dropout": 1.0}, {"norm": "x"}, {"transformers": 4}])
+@pytest.mark.parametrize(
+    "wrong", [{"width": 0}, {"depth": 0}, {"dropout": 1.0}, {"norm": "x"}, {"transformers": 4}, {"columns": 0}]
+)
 def test_options_out_of_range_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Style(**wrong)  # type: ignore[arg-type]

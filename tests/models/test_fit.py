@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from keras import layers
 
-from models.fit import Examples, FitHistory, _order, _rarity, fit, predict_logits
+from models.cnn import Style, lenet, residual
+from models.fit import Examples, FitHistory, _order, _rarity, fit, predict_logits, training_twin
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -239,8 +240,6 @@ def test_half_precision_trains_a_model_that_stays_float32(precision: str) -> Non
 
 
 def test_fused_normalisation_keeps_the_statistics_of_stock_keras() -> None:
-    from models.fit import training_twin
-
     stock = tiny()
     twin = training_twin(stock, "float32", 0)
     images = TRAIN.images[:64].astype(np.float32)
@@ -250,6 +249,28 @@ def test_fused_normalisation_keeps_the_statistics_of_stock_keras() -> None:
     np.testing.assert_allclose(normal.moving_mean, fused.moving_mean, rtol=1e-4)
     np.testing.assert_allclose(normal.moving_variance, fused.moving_variance, rtol=2e-3)
     np.testing.assert_allclose(stock(images, training=False), twin(images, training=False), rtol=5e-3, atol=1e-3)
+
+
+def test_each_column_learns_from_its_share_of_a_batch_and_all_answer_together() -> None:
+    keras.utils.set_random_seed(1)
+    model = residual(3, 16, Style(columns=3, norm="none", dropout=0, width=0.25))
+    twin = training_twin(model, "float32")
+    images = np.random.default_rng(0).uniform(0, 255, (8, 16, 16, 3)).astype(np.float32)
+    np.testing.assert_allclose(twin(images, training=False), model(images), atol=1e-6)
+    apart = keras.Model(model.input, [model.get_layer(f"logits_{number}").output for number in range(3)])
+    each = [logits.numpy() for logits in apart(images)]
+    shares = [each[row % 3][row] for row in range(8)]
+    np.testing.assert_allclose(twin(images, training=True), shares, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_columns_learn_what_can_be_learnt(precision: str) -> None:
+    keras.utils.set_random_seed(1)
+    model = lenet(3, 16, Style(columns=2, dropout=0.1))
+    train, validation = (
+        Examples(images.images.repeat(2, axis=1).repeat(2, axis=2), images.labels) for images in (TRAIN, VALIDATION)
+    )
+    assert fit(model, train, validation, epochs=4, batch_size=32, precision=precision).best_f1_macro > 0.95  # type: ignore[arg-type]
 
 
 def test_logits_do_not_depend_on_the_batches() -> None:
