@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 from scipy.special import expit, ndtri
 
-from pipelines.intervals import accuracy_interval, t_interval
+from pipelines.intervals import accuracy_gain, accuracy_interval, t_interval
 
 
 def test_the_interval_is_students() -> None:
@@ -111,3 +111,32 @@ def test_one_network_says_nothing_of_other_seeds() -> None:
 def test_a_table_of_networks_and_images_is_needed() -> None:
     with pytest.raises(ValueError, match=r"correct: shape \(2,\)"):
         accuracy_interval([True, False])
+
+
+@pytest.mark.parametrize(("new", "old"), [(2, 3), (6, 6)])
+@pytest.mark.parametrize("between", [0.0, 0.3, 1.2], ids=["no seeds", "images above seeds", "seeds above images"])
+def test_intervals_of_a_gain_cover_none(new: int, old: int, between: float) -> None:
+    random, covered = np.random.default_rng(11), []
+    for _ in range(600):
+        right = crossed(random, new + old, between)
+        covered.append(_covers(accuracy_gain(right[:new], right[new:]), 0.0))
+    assert 0.93 <= np.mean(covered) <= 0.995
+
+
+def test_images_that_are_hard_for_both_recipes_are_no_doubt_of_the_gain() -> None:
+    right = crossed(np.random.default_rng(0), 12, 0.0)
+    gain, low, high = accuracy_gain(right[:6], right[6:])
+    assert gain == pytest.approx(right[:6].mean() - right[6:].mean())
+    (_, one, other) = accuracy_interval(right[:6])
+    assert high - low < 0.8 * (other - one)
+
+
+def test_a_gain_of_images_in_groups_and_of_single_networks() -> None:
+    right = crossed(np.random.default_rng(0), 5, 0.5)
+    frames, tracks = np.repeat(right, 5, axis=1), np.repeat(np.arange(right.shape[1]), 5)
+    assert accuracy_gain(frames[:2], frames[2:], groups=tracks) == pytest.approx(accuracy_gain(right[:2], right[2:]))
+    gain, low, high = accuracy_gain(right[:1], right[1:])
+    assert gain == pytest.approx(right[0].mean() - right[1:].mean())
+    assert np.isnan([low, high]).all()
+    with pytest.raises(ValueError, match="1500 images beside 1499"):
+        accuracy_gain(right, right[:, 1:])
