@@ -107,7 +107,8 @@ def _sums(right: NDArray[np.float64], groups: ArrayLike | None) -> NDArray[np.fl
     """By how much each group (seeds, groups) lifts the accuracy of a network."""
     images = right.shape[1]
     _, group = np.unique(np.arange(images) if groups is None else np.asarray(groups), return_inverse=True)
-    return np.stack([np.bincount(group, each) for each in right - right.mean(axis=1, keepdims=True)]) / images
+    off = right - right.mean(axis=1, keepdims=True)
+    return np.asarray(np.stack([np.bincount(group, each) for each in off]) / images, np.float64)
 
 
 def _variance(lifts: NDArray[np.float64]) -> float:
@@ -118,7 +119,7 @@ def _variance(lifts: NDArray[np.float64]) -> float:
 def _own_variance(sums: NDArray[np.float64]) -> float:
     """The part of the variance by groups that is of one network alone."""
     seeds, groups = sums.shape
-    return float(sums.var(axis=0, ddof=1).sum()) / seeds * groups / max(groups - 1, 1)
+    return float(sums.var(axis=0, ddof=1).sum() / seeds * groups / max(groups - 1, 1))
 
 
 def _wilson(rate: float, count: float, quantile: float) -> tuple[float, float]:
