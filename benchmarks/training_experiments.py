@@ -3,7 +3,9 @@
     python -m benchmarks.training_experiments NAME... --data ../shared/gtsrb --weights FILE
 
 Each goes on where it was interrupted, and is not run again when it is done. Its small files are copied to
-results/gtsrb, with its command and the seconds of the last run (NAME.json) beside them.
+results/gtsrb, with its command and the seconds of the last run (NAME.json) beside them. The seeds of a recipe are an
+experiment each, NETWORK_seeds/seed-N, since all of them take longer than a machine is lent: from the predictions that
+lie in results/gtsrb, of whatever day, follow repeats.csv and accuracy.json of the recipe.
 """
 
 from __future__ import annotations
@@ -15,16 +17,21 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 
 import click
+import pandas as pd
 
 from benchmarks.digest import sources
 from benchmarks.record import RESULTS, made_by, write_whole
 from pipelines.provenance import provenance
+from pipelines.repeats import recipe_accuracy
 
 ROOT = Path(__file__).resolve().parent.parent
 TRAINED = ("scores.json", "history.csv", "per_class.csv", "report.txt", "mistakes.csv", "confusion.png")
+SEEDS = {"best": range(6), "default": range(6)}
+SEED_FILES = ("scores.json", "history.csv", "mistakes.csv", "predictions.parquet")
 SEARCHED = ("trials.csv", "epochs.csv", "best.json", "importance.png", "learning_curves.png")
 EFFECTS = ("trials.csv", "effects.png")
 THRESHOLDS = ("thresholds.csv", "curves.csv")
@@ -50,6 +57,11 @@ class Experiment:
         """Its words, from the entry point on."""
         words = shlex.split(self.options.format(data=data, weights=weights, work=work))
         return [f"pipelines.{self.entry_point}", "--data", data, *words, "--output", str(work / name)]
+
+
+def _seed(network: str, seed: int) -> Experiment:
+    options = f"--network {network} --seed {seed} --register-model false"
+    return Experiment("train", options, SEED_FILES, f"networks/{network}/seed-{seed}")
 
 
 def _grid(network: str) -> Experiment:
@@ -81,6 +93,7 @@ def _on_limit(space: str, epochs: int, limit: int, measure: str) -> Experiment:
 
 
 EXPERIMENTS = {
+    **{f"{network}_seeds/seed-{seed}": _seed(network, seed) for network, seeds in SEEDS.items() for seed in seeds},
     "reference": Experiment("train", "--network reference --register-model false", TRAINED, "networks/reference"),
     "best": Experiment(  # half the epochs of the recipe: for the grid, not for the table of accuracies
         "train", "--network best --epochs 15 --register-model false", ("scores.json",), "networks/best/noise_grid"
@@ -101,7 +114,7 @@ EXPERIMENTS = {
     "fine_tuning": _fine_tuning("{weights}"),
     "fine_tuning_random": _fine_tuning("random"),
     "learning_curve": _on_limit("learning_curve", 8, 10750, "threshold"),
-    "dropout": _on_limit("dropout", 8, 8600, "threshold,load"),
+    "dropout": _on_limit("dropout", 60, 8600, "threshold,load"),
     "search": Experiment(
         "tune", "--family cnn --trials 16 --epochs 6 --limit 4300", (*SEARCHED, "champion/scores.json"), "search"
     ),
@@ -130,6 +143,9 @@ def main(names: tuple[str, ...], data: str, weights: str, work: Path) -> None:
             run(words, done)
         if experiment.files:
             copy(experiment, name, work)
+        network, _, seed = name.partition("_seeds/")
+        if seed:
+            join(network)
 
 
 def run(words: list[str], done: Path) -> None:
@@ -146,7 +162,24 @@ def copy(experiment: Experiment, name: str, work: Path) -> None:
     for file in experiment.files:
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(work / name / file, folder / file)
-    shutil.copy(work / f"{name}.json", folder / f"{name}.json")
+    shutil.copy(work / f"{name}.json", folder / Path(f"{name}.json").name)
+
+
+def join(network: str) -> None:
+    """Write what the seeds of a recipe that lie in results/gtsrb say together: a row a seed, and the accuracy."""
+    folder = RESULTS / "gtsrb" / "networks" / network
+    rows, predictions = [], []
+    for seed in SEEDS[network]:
+        place = folder / f"seed-{seed}"
+        if (place / "predictions.parquet").exists():
+            scores = json.loads((place / "scores.json").read_text())
+            kept = {name: scores[name] for name in ("accuracy", "f1_macro", "wrong", "validation_f1_macro")}
+            rows.append({"seed": seed, **kept, "seconds": scores["training_seconds"]})
+            predictions.append(pd.read_parquet(place / "predictions.parquet"))
+    found = {name: value if isfinite(value) else None for name, value in recipe_accuracy(predictions).items()}
+    about = {"network": network, "seeds": [row["seed"] for row in rows], "images": len(predictions[0]), **found}
+    write_whole(folder / "repeats.csv", pd.DataFrame(rows).to_csv(index=False))
+    write_whole(folder / "accuracy.json", json.dumps(about, indent=1) + "\n")
 
 
 if __name__ == "__main__":
