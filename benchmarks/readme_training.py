@@ -115,24 +115,27 @@ def _answer(none: pd.DataFrame, dropped: dict[str, pd.DataFrame]) -> str:
 
 def _recipes() -> str:
     found = _read("recipe_selection.json")
-    candidates = sorted(found["candidates"], key=lambda row: -row["f1_macro"])
     rows = [
-        f"| {row['candidate']} | {row['accuracy']:.2%} | {row['f1_macro']:.3f} | {row['tracks_mostly_wrong']} |"
-        for row in candidates
+        f"| {row['candidate']} | {row['seeds']} | {_percent(row, '{:.2%}', 'accuracy', 'low', 'high')} | "
+        f"{_percent(row, '{:+.2%}', 'gain', 'gain_low', 'gain_high')} |"
+        for row in found["table"]
     ]
-    tracks, accuracies = found["candidates"][0]["tracks"], [row["accuracy"] for row in candidates]
-    error = (
-        1.96 * (accuracies[0] * (1 - accuracies[0]) / tracks) ** 0.5
-    )  # tracks are independent, their frames nearly equal
-    apart = max(accuracies) - min(accuracies)
-    verdict = "more than that" if apart > error else "less than that: which of them helps is not known"
+    first = found["candidates"][0]
     return (
-        f"**Recipes compared**, unequal classes included. Each candidate learned {found['share_of_tracks']:.0%} of "
-        f"the training tracks for {found['steps']} steps and was asked for {tracks} others, one training each. By the "
-        f"tracks alone an accuracy is sure to about {error:.1%} either way, and another seed moves it further; the "
-        f"candidates differ by {apart:.1%}, {verdict} (`python -m benchmarks.recipe_selection`).\n\n"
-        "| candidate | accuracy | macro-F1 | tracks mostly wrong |\n| --- | --- | --- | --- |\n" + "\n".join(rows)
+        "**What helps a recipe.** Each candidate is a change of what `best` was, learned "
+        f"{found['share_of_tracks']:.0%} of the training tracks for {found['steps']} steps and was asked for "
+        f"{first['tracks']} others. Intervals are of 95%, over seeds and tracks; a single training has none, and "
+        "decides nothing (`python -m benchmarks.recipe_selection`).\n\n"
+        "| candidate | trainings | accuracy | gain |\n| --- | --- | --- | --- |\n" + "\n".join(rows)
     )
+
+
+def _percent(row: dict[str, Any], form: str, value: str, low: str, high: str) -> str:
+    """A share with its interval, as far as there are any."""
+    if row.get(value) is None:
+        return ""
+    interval = f" [{form.format(row[low])}, {form.format(row[high])}]" if row[low] is not None else ""
+    return form.format(row[value]) + interval
 
 
 def _search() -> str:

@@ -113,23 +113,24 @@ def grad_cam(model: keras.Model, *, layer: str | None = None, batch_size: int = 
     Args:
         model: The classifier.
         layer: Whose features (N, h, w, D) are weighted by the mean derivative of the logit over space and summed;
-            what speaks against the class is cut off. By default the last one whose output has a spatial extent.
+            what speaks against the class is cut off. By default the last one whose output has a spatial extent; of
+            several columns, that of each, their evidence summed.
         batch_size: Images in one pass.
 
     Raises:
         ValueError: No layer of this name, or none with a spatial extent.
     """
-    features_and_logits = _tapped(model, layer or last_spatial_layer(model))
+    features_and_logits = _tapped(model, [layer] if layer else [last_spatial_layer(part) for part in _columns(model)])
 
     @tf.function(reduce_retracing=True)
     def explain(images: Any, classes: Any) -> Any:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(images)
-            features, logits = features_and_logits(images, training=False)
+            *features, logits = features_and_logits(images, training=False)
             score = tf.reduce_sum(_of_class(logits, classes))
         slopes = tape.gradient(score, features, unconnected_gradients="zero")
-        weights = tf.reduce_mean(slopes, (1, 2), keepdims=True)
-        evidence = tf.nn.relu(tf.reduce_sum(tf.cast(weights * features, tf.float32), axis=-1, keepdims=True))
+        weighted = [tf.reduce_mean(s, (1, 2), keepdims=True) * f for s, f in zip(slopes, features, strict=True)]
+        evidence = tf.nn.relu(sum(tf.reduce_sum(tf.cast(w, tf.float32), axis=-1, keepdims=True) for w in weighted))
         return tf.image.resize(evidence, images.shape[1:3])[..., 0]
 
     return _batched(model, explain, batch_size)
@@ -204,7 +205,7 @@ def deconvolution(
     Raises:
         ValueError: No layer of this name, no such unit, or no ReLU in the network.
     """
-    tapped = _tapped(_with_deconvolved_relus(model), layer)
+    tapped = _tapped(_with_deconvolved_relus(model), [layer])
     units = tapped.outputs[0].shape[-1]
     if not 0 <= unit < units:
         raise ValueError(f"deconvolution: layer {layer} has units 0 to {units - 1}, not {unit}")
@@ -307,13 +308,21 @@ def _strongest(slopes: Any) -> Any:
     return tf.reduce_max(tf.abs(slopes), axis=-1)
 
 
-def _tapped(model: keras.Model, layer: str) -> keras.Model:
-    """The model with a layer's output beside its own."""
+def _tapped(model: keras.Model, layers: Sequence[str]) -> keras.Model:
+    """The model with the outputs of layers before its own."""
     try:
-        return keras.Model(model.inputs[0], [model.get_layer(layer).output, model.outputs[0]])
+        return keras.Model(model.inputs[0], [*(model.get_layer(layer).output for layer in layers), model.outputs[0]])
     except ValueError as error:
-        names = ", ".join(found.name for found in model.layers)
-        raise ValueError(f"model {model.name}: cannot look into layer {layer} ({error}); its layers: {names}") from None
+        asked, names = ", ".join(layers), ", ".join(found.name for found in model.layers)
+        raise ValueError(f"model {model.name}: cannot look into layer {asked} ({error}); its layers: {names}") from None
+
+
+def _columns(model: keras.Model) -> list[keras.Model]:
+    """The networks of whose logits the model gives the mean; of any other model itself."""
+    last = model.layers[-1]
+    if not isinstance(last, keras.layers.Average):
+        return [model]
+    return [keras.Model(model.inputs[0], logits, name=model.name) for logits in last.input]
 
 
 def _extent(tensor: Any) -> float:

@@ -122,6 +122,7 @@ def test_columns_begin_apart_and_answer_by_their_mean() -> None:
     one, other = apart.predict_on_batch(images)
     assert not np.allclose(one, other)
     np.testing.assert_allclose(network.predict_on_batch(images), (one + other) / 2, atol=1e-6)
+    assert len(_activations(network)) == 2 * len(_activations(residual(5, 16, Style())))
 
 
 def dropouts(name: str, **options: object) -> list[tuple[str, float, int]]:

@@ -118,6 +118,21 @@ def test_where_the_last_features_are_flattened_grad_cam_takes_those_a_convolutio
     assert saliency.last_spatial_layer(model) == "pooled"
 
 
+def test_grad_cam_sums_the_evidence_of_all_columns():
+    one, two = (NETWORKS["residual"](3, 16, Style(columns=count, width=0.25)) for count in (1, 2))
+    numbers = [np.random.default_rng(0).normal(0.1, 0.2, value.shape) for value in one.get_weights()]
+    one.set_weights([np.abs(value) for value in numbers])
+    for number in range(2):  # both columns are the one network: each gives half of the mean, together all of it
+        column = keras.Model(two.input, two.get_layer(f"logits_{number}").output)
+        column.set_weights(one.get_weights())
+    images = np.random.default_rng(1).uniform(0, 255, (2, 16, 16, 3)).astype(np.float32)
+    np.testing.assert_allclose(two(images), one(images), rtol=1e-4)
+    classes = np.array([0, 1])
+    expected = saliency.grad_cam(one)(images, classes)
+    assert expected.max() > 0
+    np.testing.assert_allclose(saliency.grad_cam(two)(images, classes), expected, rtol=1e-3, atol=1e-5 * expected.max())
+
+
 def test_occlusion_finds_the_planted_patch():
     """The logit sums one channel over a patch: covering it with the mean costs what it stands above the mean."""
     kernel = np.zeros((16, 16, 3, 2), np.float32)
