@@ -5,7 +5,7 @@ import mlflow
 import numpy as np
 import pytest
 
-from pipelines.classifier import Predictor, load_predictor, open_classifier, open_classifiers
+from pipelines.classifier import Predictor, answers, load_predictor, open_classifier, open_classifiers
 from pipelines.errors import InputError
 from pipelines.signs import open_signs
 
@@ -196,3 +196,11 @@ class TestSeveral:
         other = save(keras.Model(images, fewer), tmp_path / "fewer.keras")
         with pytest.raises(InputError, match="gives 2 classes, the data set has 3"):
             open_classifiers(f"{trained[0]},{other}", probes, signs.class_names)
+
+
+def test_what_a_network_says_of_an_image():
+    scores = np.array([[2.0, 1.0, 0.0], [2.0, 1.0, 0.0]], np.float32)
+    said = answers(scores, np.array([0, 2]))
+    assert said["predicted"].tolist() == [0, 0]
+    np.testing.assert_allclose(said["confidence"], np.e**2 / (np.e**2 + np.e + 1), rtol=1e-6)
+    assert said["margin"].tolist() == [1.0, -2.0]
