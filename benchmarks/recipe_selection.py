@@ -5,7 +5,8 @@
 The usual validation holds 261 tracks, of which a good recipe gets one or two wrong: too few to tell recipes apart. Here
 each candidate is judged on about 980 tracks that it has not seen, every third frame of them. The official test images
 are never looked at. What is done is not trained again, so that a candidate can be given more seeds. Writes
-results/recipe_selection.json: a row a training, and a table of what each candidate gains, with intervals.
+results/recipe_selection.json: a row a training, a row for each two seeds that answer together (what two columns would
+give), and a table of what each candidate gains, with intervals.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ BASE_NAME = "as it was"
 CANDIDATES: dict[str, dict[str, Any]] = {
     BASE_NAME: {},
     "two columns": {"columns": 2, "batch_size": 256},
+    "width 0.8": {"width": 0.8},
     "width 1.5": {"width": 1.5},
     "depth 1": {"depth": 1},
     "a spatial transformer": {"transformers": 1},
@@ -73,8 +75,9 @@ CANDIDATES: dict[str, dict[str, Any]] = {
 @click.option("--data", default="../shared/gtsrb", show_default=True, help="A prepared folder or any source.")
 @click.option("--seeds", default=3, show_default=True, help="Trainings of each; the tracks are always the same.")
 @click.option("--precision", default="float32", type=click.Choice(["float32", "bfloat16"]), show_default=True)
+@click.option("--work", default=Path("output/recipe_selection"), show_default=True, type=click.Path(path_type=Path))
 @click.option("--output", default=RESULTS / "recipe_selection.json", show_default=True, type=click.Path(path_type=Path))
-def main(names: tuple[str, ...], data: str, seeds: int, precision: Precision, output: Path) -> None:
+def main(names: tuple[str, ...], data: str, seeds: int, precision: Precision, work: Path, output: Path) -> None:
     """Train and judge these candidates, or all, as far as they are not in the result file yet."""
     dataset = prepared(data)
     known, unknown = quarter(dataset)
@@ -85,10 +88,12 @@ def main(names: tuple[str, ...], data: str, seeds: int, precision: Precision, ou
             if (name, seed, precision) not in done:
                 started = time.perf_counter()
                 logits, about = learn(CANDIDATES[name], known, unknown, dataset, seed, precision)
+                keep(logits, work, name, seed, precision)
                 row = {"candidate": name, "seed": seed, "precision": precision, **judged(logits, unknown), **about}
                 rows.append(row | noted(time.perf_counter() - started))
+                rows += together(rows, work, name, unknown, precision)
                 write(output, rows, unknown)
-                click.echo(json.dumps({key: value for key, value in rows[-1].items() if key != "wrong"}))
+                click.echo(json.dumps({key: value for key, value in row.items() if key != "wrong"}))
 
 
 def quarter(dataset: SignDataset) -> tuple[Signs, Signs]:
@@ -108,6 +113,31 @@ def learn(
     recipe = recipe.updated(epochs=max(1, round(STEPS * recipe.batch_size / len(train.labels))))
     model = train_network(recipe, train, None, classes=len(dataset.class_names), seed=seed, precision=precision).model
     return predict_logits(model, unknown.image), {"parameters": model.count_params(), "epochs": recipe.epochs}
+
+
+def keep(logits: NDArray[np.floating[Any]], work: Path, name: str, seed: int, precision: str) -> None:
+    """Keep what a training said of the unknown images."""
+    work.mkdir(parents=True, exist_ok=True)
+    np.save(_logits(work, name, seed, precision), logits.astype(np.float16))
+
+
+def _logits(work: Path, name: str, seed: int, precision: str) -> Path:
+    return work / f"{name.replace(' ', '_')}-{seed}-{precision}.npy"
+
+
+def together(
+    rows: Sequence[Mapping[str, Any]], work: Path, name: str, unknown: Signs, precision: str
+) -> list[dict[str, Any]]:
+    """Rows of what the mean logits of seeds 0 and 1, of 2 and 3, and so on say, as far as there are none yet."""
+    pair = f"{name}, two together"
+    done = {row["seed"] for row in rows if (row["candidate"], row["precision"]) == (pair, precision)}
+    found = []
+    for number in set(range(len(rows))) - done:
+        files = [_logits(work, name, seed, precision) for seed in (2 * number, 2 * number + 1)]
+        if all(file.exists() for file in files):
+            logits = np.mean([np.load(file).astype(np.float32) for file in files], axis=0)
+            found.append({"candidate": pair, "seed": number, "precision": precision, **judged(logits, unknown)})
+    return found
 
 
 def judged(logits: NDArray[np.floating[Any]], unknown: Signs) -> dict[str, Any]:

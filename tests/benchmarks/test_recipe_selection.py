@@ -56,6 +56,19 @@ def test_frames_are_counted_by_track():
     assert found["accuracy"] == pytest.approx(1 - 5 / 120, abs=1e-5)
 
 
+def test_two_seeds_answer_together_once(tmp_path):
+    sure, unsure = 2 * np.eye(4)[Asked.label], np.eye(4)[(Asked.label + 1) % 4]
+    for seed, logits in enumerate((sure, unsure, unsure, sure, unsure)):
+        recipe_selection.keep(logits, tmp_path, "mixup", seed, "float32")
+    rows = [{"candidate": "mixup", "seed": seed, "precision": "float32"} for seed in range(5)]
+    found = recipe_selection.together(rows, tmp_path, "mixup", Asked, "float32")
+    assert [(row["candidate"], row["seed"], row["accuracy"]) for row in found] == [
+        ("mixup, two together", 0, 1.0),
+        ("mixup, two together", 1, 1.0),
+    ]
+    assert not recipe_selection.together([*rows, *found], tmp_path, "mixup", Asked, "float32")
+
+
 def test_what_is_done_is_not_trained_again_and_gets_more_seeds(tmp_path, monkeypatch):
     trained = []
 
@@ -67,10 +80,11 @@ def test_what_is_done_is_not_trained_again_and_gets_more_seeds(tmp_path, monkeyp
     monkeypatch.setattr(recipe_selection, "quarter", lambda dataset: (Asked, Asked))
     monkeypatch.setattr(recipe_selection, "learn", learn)
     for seeds in (1, 2):
-        words = [BASE_NAME, "mixup", "--seeds", str(seeds), "--output", str(tmp_path / "found.json")]
+        words = [BASE_NAME, "mixup", "--seeds", str(seeds), "--work", str(tmp_path)]
+        words += ["--output", str(tmp_path / "found.json")]
         CliRunner().invoke(main, words, catch_exceptions=False)
     mixup = CANDIDATES["mixup"]
     assert trained == [({}, 0, "float32"), (mixup, 0, "float32"), ({}, 1, "float32"), (mixup, 1, "float32")]
     found = json.loads((tmp_path / "found.json").read_text())
-    assert [entry["seeds"] for entry in found["table"]] == [2, 2]
+    assert [entry["seeds"] for entry in found["table"]] == [2, 2, 1, 1]
     assert {"date", "machine", "command"} <= set(found)
