@@ -82,6 +82,14 @@ def test_a_calibrated_classifier_has_nearly_no_calibration_error() -> None:
     assert calibration_error(labels, np.stack([right, 1 - right], axis=1)) < 0.005
 
 
+def test_calibration_error_has_fifteen_bins_and_zero_confidence_the_first() -> None:
+    probabilities = np.tile([[0.41, 0.3, 0.29], [0.45, 0.3, 0.25]], (2, 1))  # both in (6 / 15, 7 / 15]
+    assert calibration_error([0, 1, 1, 0], probabilities) == pytest.approx(0.5 - 0.43)
+    probabilities[1::2] = 0.48, 0.3, 0.22  # in the next: right once in two, too
+    assert calibration_error([0, 1, 1, 0], probabilities) == pytest.approx((0.5 - 0.41 + 0.5 - 0.48) / 2)
+    assert calibration_error([0, 0], np.zeros((2, 3))) == 1.0
+
+
 def test_confidence_on_an_edge_belongs_to_the_bin_below() -> None:
     probabilities = [[0.5, 0.5, 0.0], [0.45, 0.55, 0.0]]
     assert calibration_error([0, 0], probabilities, bins=2) == pytest.approx((0.5 + 0.55) / 2)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.stats import sem, t
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 import noise
@@ -109,18 +110,46 @@ def test_a_slow_change_of_grey_counts_in_full(size):
     assert found["csf_psnr"][0] == pytest.approx(found["psnr"][0], abs=1e-4)
 
 
-def grating(period: int, colour: np.ndarray, size: int = 64) -> np.ndarray:
-    wave = np.cos(2 * np.pi * (np.arange(size) + 0.5) / period)
-    return (128 + np.round(60 * wave)[None, :, None] * colour * np.ones((size, 1, 1))).astype(np.uint8)[None]
+@pytest.mark.parametrize("channel", [0, 1, 2])
+def test_a_slow_change_of_one_colour_counts_as_its_luma_and_both_its_differences(channel):
+    """Y, Cb = 0.5 (B - Y) / (1 - 0.114) and Cr = 0.5 (R - Y) / (1 - 0.299) of BT.601."""
+    clean = np.full((1, 16, 16, 3), 100, np.uint8)
+    noisy = clean.copy()
+    noisy[..., channel] += 51
+    red, _, blue = change = 0.2 * np.eye(3)[channel]
+    luma = LUMA @ change
+    energy = luma**2 + (0.5 * (blue - luma) / 0.886) ** 2 + (0.5 * (red - luma) / 0.701) ** 2
+    assert measure(clean, noisy)["csf_psnr"][0] == pytest.approx(-10 * np.log10(energy), abs=1e-4)
 
 
-def test_a_grating_loses_what_the_eye_does_not_pass():
-    grey = np.ones(3)
-    clean = np.full((1, 64, 64, 3), 128, np.uint8)
+def grating(period: int, colour: np.ndarray, height: int = 64, width: int = 64) -> np.ndarray:
+    wave = np.cos(2 * np.pi * (np.arange(width) + 0.5) / period)
+    return (128 + np.round(60 * wave)[None, :, None] * colour * np.ones((height, 1, 1))).astype(np.uint8)[None]
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 64), (32, 64), (64, 32)])
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_grating_loses_what_the_eye_does_not_pass(height, width, turned):
+    """Its frequency is in cycles a longer side, whichever side it runs along."""
+    clean = np.full((1, height, width, 3), 128, np.uint8)
     for period in (32, 8, 4):
-        found = measure(clean, grating(period, grey))
+        noisy = grating(period, np.ones(3), height, width)
+        found = measure(*(each.swapaxes(1, 2) if turned else each for each in (clean, noisy)))
         passed = 10 ** ((found["psnr"] - found["csf_psnr"]) / 20)
         assert passed[0] == pytest.approx(luminance_sensitivity(64 / period), rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("colour", "sensitivity"),
+    [
+        ((1.0, -0.299 / 0.587, 0.0), red_green_sensitivity),  # neither luma nor Cb
+        ((0.0, -0.114 / 0.587, 1.0), blue_yellow_sensitivity),  # neither luma nor Cr
+    ],
+)
+def test_a_grating_of_one_colour_passes_by_the_sensitivity_to_it(colour, sensitivity):
+    clean = np.full((1, 64, 64, 3), 128, np.uint8)
+    coarse, fine = (measure(clean, grating(period, np.array(colour)))["csf_psnr"][0] for period in (32, 8))
+    assert 10 ** ((coarse - fine) / 20) == pytest.approx(sensitivity(8.0) / sensitivity(2.0), rel=0.05)
 
 
 def test_fine_colour_shows_less_than_fine_grey_and_less_than_coarse_colour():
@@ -142,7 +171,12 @@ def test_sensitivities_are_the_published_curves():
     for curve in (red_green_sensitivity, blue_yellow_sensitivity):
         assert curve(0.0) == 1.0
         assert np.all(np.diff(curve(np.linspace(0, 30, 50))) < 0)
-    assert blue_yellow_sensitivity(4.0) < red_green_sensitivity(4.0)
+    assert red_green_sensitivity(4.0) == pytest.approx(
+        (109.1413 * 0.957094 + 93.59711 * 0.928504) / 202.73841, rel=1e-3
+    )
+    assert blue_yellow_sensitivity(4.0) == pytest.approx(
+        (7.032845 * 0.998538 + 40.69095 * 0.360200) / 47.723795, rel=1e-3
+    )
 
 
 def test_values_do_not_depend_on_the_batch(pair, monkeypatch):
@@ -192,6 +226,20 @@ def test_decibels_are_averaged_as_errors():
     assert low < mean < high
 
 
+def test_the_interval_of_a_mean_is_that_of_student():
+    values = np.array([0.1, 0.2, 0.4])
+    mean, *ends = MEASURES["l2"].average(values + 0.5, confidence=0.8)
+    assert mean == pytest.approx(0.7 / 3 + 0.5)
+    assert ends == pytest.approx(t.interval(0.8, 2, loc=mean, scale=sem(values)))
+
+
+def test_the_interval_of_a_mean_does_not_leave_the_range_of_a_measure():
+    assert MEASURES["l1"].average([0.0, 0.0, 0.3])[1] == 0.0
+    assert MEASURES["ssim"].average([1.0, 1.0, 0.7])[2] == 1.0
+    assert MEASURES["psnr"].average([np.inf, np.inf, 20.0])[2] == np.inf
+    assert MEASURES["ssim"].average([-0.1, -0.1, 0.9])[1] == -0.1
+
+
 def test_the_interval_of_a_mean_covers_it():
     random = np.random.default_rng(0)
     draws = random.gamma(2.0, 0.1, (2000, 40))
@@ -214,3 +262,7 @@ def test_wrong_images_are_named(pair):
         measure(clean, noisy[:-1])
     with pytest.raises(ValueError, match="clean: want"):
         measure(clean[..., :2], noisy[..., :2])
+    with pytest.raises(ValueError, match="clean: want"):
+        measure(clean[:0], noisy[:0])
+    with pytest.raises(ValueError, match="noisy: want"):
+        measure(clean, np.concatenate([noisy, noisy[:1]]))

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.stats import linregress
 
 from gan.scores import frechet_distance
 from gan.scores.extrapolation import frechet_distance_at_infinity
@@ -27,3 +28,27 @@ def test_too_few_samples():
     real, fake = np.random.default_rng(2).normal(size=(2, 39, 10))
     with pytest.raises(ValueError, match="39 samples are too few to extrapolate in 10 dimensions; give 40 or more"):
         frechet_distance_at_infinity(real, fake)
+
+
+def test_as_few_as_four_samples_a_dimension_are_accepted_and_sizes_begin_at_two():
+    real, fake = np.random.default_rng(3).normal(size=(2, 40, 10))
+    found = frechet_distance_at_infinity(real, fake)
+    assert (found.sizes[0], found.sizes[-1]) == (20, 40)
+
+
+def test_it_is_the_intercept_of_the_line_through_its_points_over_one_by_n():
+    real, fake = np.random.default_rng(4).normal(size=(2, 300, 4))
+    found = frechet_distance_at_infinity(real, 2 * fake, seed=1)
+    line = linregress(1 / np.array(found.sizes), found.distances)
+    assert found.value == pytest.approx(line.intercept)
+
+
+def test_subsets_are_drawn_at_random_from_both_sets():
+    sets = np.random.default_rng(5).normal(size=(2, 300, 4))
+    halves = frechet_distance(*sets[:, :30])
+    for seed in range(3):
+        assert frechet_distance_at_infinity(*sets, seed=seed).distances[0] != pytest.approx(halves)
+    for swap in (0, 1):  # sorted: a set whose first rows are taken has another mean than the whole
+        ordered = sets.copy()
+        ordered[swap] = ordered[swap][ordered[swap][:, 0].argsort()]
+        assert frechet_distance_at_infinity(*ordered).distances[0] < 1.0

@@ -56,7 +56,7 @@ def test_dead_features_leave_the_distance_of_the_living(random):
     assert found == pytest.approx(frechet_distance(real, 1.5 * fake), rel=1e-9)
 
 
-@pytest.mark.parametrize("n", [20, 60])
+@pytest.mark.parametrize("n", [20, 40, 60])
 def test_low_rank_is_the_definition_without_a_full_spectrum(n, random):
     real, fake = random.normal(size=(20, 40)), 1.3 * random.normal(size=(n, 40))
     product = np.cov(real.T) @ np.cov(fake.T)
@@ -71,6 +71,20 @@ def test_low_rank_is_the_definition_without_a_full_spectrum(n, random):
 def test_low_rank_makes_no_difference_where_the_rank_is_full(random):
     real, fake = random.normal(size=(2, 50, 10))
     assert frechet_distance(real, fake, low_rank=True) == frechet_distance(real, fake)
+
+
+def test_as_many_samples_as_dimensions_have_no_full_rank(random):
+    square, more = random.normal(size=(10, 10)), random.normal(size=(11, 10))
+    with pytest.raises(ValueError, match="10 samples are too few for a covariance of 10 dimensions; give 11 or more"):
+        frechet_distance(square, more)
+    assert frechet_distance(more, more) == pytest.approx(0, abs=1e-9)
+    assert frechet_distance(square, square, low_rank=True) == pytest.approx(0, abs=1e-9)
+
+
+def test_two_samples_a_set_have_the_distance_of_their_means_and_lengths():
+    """With means (0, 0) and (3, 0), variances 2 and 8 along one line: 9 + 2 + 8 - 2 sqrt(16)."""
+    real, fake = np.array([[0.0, 1], [0, -1]]), np.array([[3.0, 2], [3, -2]])
+    assert frechet_distance(real, fake, low_rank=True) == pytest.approx(11, rel=1e-12)
 
 
 def test_bad_features_are_named(random):

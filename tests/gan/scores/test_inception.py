@@ -3,6 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.special import softmax
+from scipy.stats import entropy
 
 from gan.scores import inception_score
 
@@ -15,6 +17,23 @@ def test_images_that_say_nothing_score_one():
 def test_certain_and_balanced_scores_the_number_of_classes(certain):
     logits = certain * np.eye(7)[np.arange(70) % 7]
     assert inception_score(logits, splits=1).value == pytest.approx(7)
+
+
+def test_mean_and_deviation_are_over_the_parts_of_shuffled_images(random):
+    logits = 3 * random.normal(size=(61, 5))
+    each = [inception_score(part, splits=1).value for part in np.array_split(
+        logits[np.random.default_rng(4).permutation(61)], [15, 30, 45])]  # fmt: skip
+    assert inception_score(logits, splits=4, seed=4) == pytest.approx((np.mean(each), np.std(each)), rel=1e-12)
+
+
+def test_it_is_the_exponential_of_the_mean_divergence_from_all_images(random):
+    shares = softmax(logits := 2 * random.normal(size=(50, 6)), axis=1)
+    divergence = entropy(shares, np.broadcast_to(shares.mean(axis=0), shares.shape), axis=1)
+    assert inception_score(logits, splits=1) == pytest.approx((np.exp(divergence.mean()), 0), rel=1e-12)
+
+
+def test_as_many_parts_as_images_are_accepted():
+    assert inception_score(np.eye(3), splits=3) == pytest.approx((1, 0))
 
 
 def test_certain_of_one_class_scores_one():

@@ -35,6 +35,14 @@ def test_the_spread_is_that_of_subsets_by_themselves(random):
     assert found.spread == pytest.approx(np.std(values), rel=1e-10)
 
 
+def test_two_samples_a_set_by_hand():
+    """k(a, b) = (a.b / 2 + 1)^3: 8 within the real set, 1 within either fake one."""
+    found = kernel_distance([[2.0, 0], [1, 0]], [[0.0, 1], [0, 0]], subsets=0, subset_size=2)
+    assert found == (8 + 1 - 2, 0.0)
+    found = kernel_distance([[2.0, 0], [1, 0]], [[1.0, 1], [0, 0]], subsets=0, subset_size=2)
+    assert found.value == pytest.approx(8 + 1 - 2 * (8 + 1.5**3 + 1 + 1) / 4)
+
+
 def test_symmetric_and_blind_to_order(random):
     real, fake = random.normal(size=(50, 6)), random.gamma(2, size=(40, 6))
     wanted = pytest.approx(kernel_distance(real, fake, subset_size=9).value, rel=1e-11)

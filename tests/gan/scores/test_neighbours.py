@@ -90,11 +90,22 @@ def test_a_sample_that_is_far_away_spoils_nothing(far, random):
     assert precision_recall_density_coverage(real, fake, k=5) == pytest.approx(definition(real, fake, 5), rel=1e-12)
 
 
+def test_sets_on_a_line_by_hand():
+    """Real 0, 1, 3 have radii 1, 1, 2, fake 0.5, 9, 9.25 have 8.5, 0.25, 0.25; surfaces are outside."""
+    found = precision_recall_density_coverage([[0.0], [1], [3]], [[0.5], [9], [9.25]], k=1)
+    assert found == pytest.approx((1 / 3, 1, 2 / 3, 2 / 3))
+
+
 def test_blind_to_order_shift_and_scale(random):
     real, fake = random.normal(size=(80, 3)), random.normal(0.5, 1, (70, 3))
     wanted = precision_recall_density_coverage(real, fake, k=3)
     assert precision_recall_density_coverage(real[::-1], random.permutation(fake), k=3) == pytest.approx(wanted)
     assert precision_recall_density_coverage(10 * real + 7, 10 * fake + 7, k=3) == pytest.approx(wanted)
+
+
+def test_one_sample_more_than_neighbours_is_enough(random):
+    real, fake = random.normal(size=(2, 6, 2))
+    assert precision_recall_density_coverage(real, fake, k=5) == pytest.approx(definition(real, fake, 5))
 
 
 @pytest.mark.parametrize("k", [0, 30])

@@ -24,6 +24,14 @@ def test_few_images_of_a_class_are_no_error():
     assert few == (7, 4, 4, pytest.approx(0, abs=1e-9))
 
 
+def test_two_images_of_a_class_are_enough_and_one_is_not():
+    (two,) = frechet_distance_per_class([[0.0, 1], [0, -1]], [3, 3], [[3.0, 2], [3, -2]], [3, 3])
+    assert two == (3, 2, 2, pytest.approx(11))
+    (one,) = frechet_distance_per_class([[0.0, 1]], [3], [[3.0, 2], [3, -2]], [3, 3])
+    assert one[:3] == (3, 1, 2)
+    assert np.isnan(one.distance)
+
+
 def test_labels_that_do_not_fit():
     with pytest.raises(ValueError, match=r"fake labels have the shape \(89,\); give one for each of the 90 samples"):
         frechet_distance_per_class(REAL, LABELS, REAL, LABELS[1:])

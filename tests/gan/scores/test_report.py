@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from gan.scores import frechet_distance
+from gan.scores import frechet_distance, inception_score, kernel_distance, precision_recall_density_coverage
+from gan.scores.extrapolation import frechet_distance_at_infinity
 from gan.scores.report import Protocol, score_features, too_few
 
 REAL = np.random.default_rng(0).normal(size=(200, 12))
@@ -16,6 +19,26 @@ def test_all_scores_of_enough_samples():
     assert found.keys() == SCORES
     assert found["fd"] == pytest.approx(frechet_distance(REAL, REAL[:60] + 0.1))
     assert too_few(60, 12) == {}
+
+
+def test_each_score_is_that_of_its_own_function_by_the_protocol():
+    fake, logits = REAL[:60] + 0.1, 3 * REAL[:60]
+    found = score_features(REAL, fake, logits=logits, protocol=replace(PROTOCOL, k=3))
+    kernel = kernel_distance(REAL, fake, subsets=5, subset_size=40, seed=1)
+    inception = inception_score(logits, splits=2, seed=1)
+    wanted = {"fd": frechet_distance(REAL, fake), "kd": kernel.value, "kd_spread": kernel.spread}
+    wanted |= {"fd_infinity": frechet_distance_at_infinity(REAL, fake, seed=1).value}
+    wanted |= precision_recall_density_coverage(REAL, fake, k=3)._asdict()
+    assert found == wanted | {"is": inception.value, "is_spread": inception.spread}
+
+
+def test_the_protocol_of_the_literature():
+    assert Protocol() == Protocol(k=5, subsets=100, subset_size=1000, splits=10, seed=0)
+
+
+def test_the_smaller_set_decides_what_is_too_few():
+    for real, fake in ((REAL, REAL[:20]), (REAL[:20], REAL)):
+        assert "fd_infinity" not in score_features(real, fake, protocol=Protocol(subset_size=10))
 
 
 def test_what_too_few_samples_leave_out_has_a_reason():
