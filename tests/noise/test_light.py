@@ -129,6 +129,11 @@ def test_grey_stays_grey(name):
     np.testing.assert_array_equal(noisy(name, noise.find(name).high, ramp), ramp)
 
 
+def test_a_colour_cast_leaves_images_of_one_channel():
+    ramp = np.linspace(0, 1, 256, dtype=np.float32).reshape(1, 16, 16, 1)
+    np.testing.assert_array_equal(noisy("colour_cast", 3, ramp), ramp)
+
+
 @pytest.mark.parametrize("name", ["brightness", "over_exposure", "colour_cast", "hue", "desaturation", "saturation"])
 def test_a_pixel_does_not_depend_on_how_many_there_are(name):
     images = random_images(1, size=40)

@@ -132,6 +132,15 @@ def test_kernels_are_applied_as_scipy_does_and_the_border_is_mirrored(name):
         np.testing.assert_allclose(actual, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize(("name", "level"), [("defocus_blur", 9.6), ("motion_blur", 23.0)])
+def test_a_kernel_larger_than_the_image_meets_its_mirror_images(name, level):
+    images = random_images(2, size=8)
+    kernels = noisy(name, level, points(2))[..., 0]
+    for image, kernel, actual in zip(images, kernels, noisy(name, level, images), strict=True):
+        expected = ndimage.convolve(image, kernel[..., None], mode="mirror")
+        np.testing.assert_allclose(actual, expected, atol=1e-5)
+
+
 def test_a_zoom_blur_is_the_mean_of_its_zooms():
     images = random_images(2)
     copies = []
@@ -160,6 +169,13 @@ def test_glass_displaces_by_up_to_the_level():
         weights = np.exp(-(np.arange(-2, 3) ** 2) / (2 * 0.4**2))
         kept = ((weights / weights.sum()) ** 2).sum() ** 2
         assert moved.var() == pytest.approx(kept * level**2 / 3, rel=0.05)
+
+
+def test_glass_of_a_small_level_blurs_little():
+    images = random_images(8)
+    changes = [np.abs(noisy("glass_blur", level, images) - images).mean() for level in (0.01, 0.1)]
+    assert 0 < changes[0] < 0.005
+    assert changes[1] < 0.05
 
 
 def test_glass_moves_all_channels_of_a_pixel_together():

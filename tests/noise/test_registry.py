@@ -23,6 +23,21 @@ def test_another_seed_or_repeat_changes_random_noise():
     assert not np.array_equal(first, noise.apply("gaussian", images, 0.2, image_ids=ids(images), repeat=1))
 
 
+def test_seed_and_repeat_are_0_where_none_is_given():
+    images, kind = natural(), noise.find("gaussian")
+    named = {"image_ids": ids(images), "seed": 0, "repeat": 0}
+    first = noise.apply("gaussian", images, 0.2, image_ids=ids(images))
+    np.testing.assert_array_equal(first, noise.apply("gaussian", images, 0.2, **named))
+    np.testing.assert_array_equal(first, noise.disturb(kind, images, [0.2], image_ids=ids(images))[0])
+
+
+def test_chunks_change_nothing(monkeypatch):
+    images, kind = natural(), noise.find("gaussian")
+    whole = noise.disturb(kind, images, [0.0, 0.2], image_ids=ids(images))
+    monkeypatch.setattr(registry, "CHUNK_BYTES", 5 * 4 * images[0].size)
+    np.testing.assert_array_equal(noise.disturb(kind, images, [0.0, 0.2], image_ids=ids(images)), whole)
+
+
 def test_an_unknown_noise_is_named_with_the_nearest_known_one():
     with pytest.raises(ValueError, match=r"'gausian' is unknown; did you mean gaussian\?"):
         noise.find("gausian")

@@ -57,6 +57,29 @@ def test_an_occluded_border_is_a_frame_of_even_width(wide):
     np.testing.assert_array_equal(noisy("occlusion_border", level, ODD), expected)
 
 
+@pytest.mark.parametrize(("name", "inside"), [("occlusion_border", 0), ("occlusion_centre", 30 * 30)])
+def test_a_ring_is_covered_clockwise_from_the_top(name, inside):
+    """A quarter of the outermost ring: the right half of the top row, and the right column down to the middle."""
+    covered = noisy(name, (inside + 31) / 1024)[0, :, :, 0] != 1
+    quarter = np.zeros((32, 32), bool)
+    quarter[0, 16:] = quarter[:16, 31] = True
+    quarter[1:31, 1:31] = inside > 0
+    np.testing.assert_array_equal(covered, quarter)
+
+
+def test_patches_are_as_often_wider_as_higher_and_at_most_twice():
+    logarithms = []
+    for image in noisy("colour_patches", 0.1, np.ones((30, 96, 96, 3), np.float32)):
+        for colour in np.unique(image.reshape(-1, 3), axis=0):
+            rows, columns = np.nonzero((image == colour).all(axis=2))
+            box = np.ptp(rows) + 1, np.ptp(columns) + 1
+            if len(rows) == np.prod(box) and min(rows.min(), columns.min(), 95 - rows.max(), 95 - columns.max()) > 0:
+                logarithms.append(np.log2(box[1] / box[0]))  # whole, neither covered nor cut by the border
+    assert len(logarithms) > 40
+    assert abs(np.median(logarithms)) < 0.35
+    assert 0.7 < np.abs(logarithms).max() < 1.3
+
+
 def test_patches_have_several_colours():
     image = noisy("colour_patches", 0.5)[0].reshape(-1, 3)
     assert 5 <= len(np.unique(image, axis=0)) <= 9
@@ -172,7 +195,7 @@ def test_a_lost_block_is_grey_or_its_left_neighbour_or_another_place():
     image = np.linspace(0.6, 1, 1024, dtype=np.float32).reshape(1, 32, 32, 1)
     images = np.repeat(image, 30, axis=0)
     shown = noisy("dropped_blocks", 1.0, images)[..., 0]
-    fates = {"grey": 0, "left": 0, "elsewhere": 0}
+    fates, moves = {"grey": 0, "left": 0, "elsewhere": 0}, set()
     for n in range(30):
         for i, j in np.ndindex(8, 8):
             seen = shown[n, 4 * i : 4 * i + 4, 4 * j : 4 * j + 4]
@@ -182,8 +205,11 @@ def test_a_lost_block_is_grey_or_its_left_neighbour_or_another_place():
             row, column = np.argwhere(image[0, :, :, 0] == seen[0, 0])[0]
             np.testing.assert_array_equal(seen, np.roll(image[0, :, :, 0], (-row, -column), (0, 1))[:4, :4])
             fates["left" if (row, column) == (4 * i, (4 * j - 4) % 32) else "elsewhere"] += 1
+            moves.add(((row - 4 * i) % 32, (column - 4 * j) % 32))
     for count in fates.values():
         assert count == pytest.approx(640, abs=5 * np.sqrt(1920 * 2 / 9))
+    rows, columns = np.array(list(moves)).T
+    assert len(set(rows)) == len(set(columns)) == 32
 
 
 def test_blocks_lost_at_one_level_look_the_same_at_larger_ones():

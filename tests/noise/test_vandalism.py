@@ -48,6 +48,18 @@ def test_stickers_are_two_black_and_two_white_bars_of_which_each_row_has_one():
             assert (sides[1] + 1) / (sides[0] + 1) == pytest.approx(3, abs=0.6)
 
 
+def test_stickers_are_turned_by_up_to_a_quarter_radian_and_lie_near_their_places():
+    turns, away = [], []
+    for image in noisy("stickers", 0.06, grey(128, 128))[..., 0]:
+        for bar in (bar for colour in (0, 1) for bar in _connected(image == colour)):
+            turns.append(np.arctan2(*np.linalg.eigh(np.cov(bar.T))[1][:, 1]))
+            away.append(np.abs(noise.vandalism.BARS - bar.mean(axis=0) / 127).max(axis=1).min())
+    turns = (np.array(turns) + np.pi / 2) % np.pi - np.pi / 2  # from level
+    assert np.abs(turns).max() < 0.3
+    assert turns.std() == pytest.approx(0.25 / np.sqrt(3), rel=0.15)
+    assert 0.06 < np.max(away) < 0.09
+
+
 def _connected(mask: np.ndarray) -> list[np.ndarray]:
     """Rows and columns of the pixels of each connected part."""
     labels, count = ndimage.label(mask)
@@ -94,6 +106,12 @@ def test_text_is_three_lines_of_four_capitals():
         drawn, filled = letter > 0.5, ndimage.binary_fill_holes(letter > 0.5)
         assert len(_connected(drawn)) == 1
         assert len(_connected(filled & ~drawn)) <= 2  # B has two holes
+        rows, columns = np.nonzero(letter > 0)
+        assert (rows.min(), rows.max()) == (0, 26)  # a sixth of the height stays free
+        assert abs(columns.min() - (31 - columns.max())) <= 1
+    widths = [np.ptp(np.nonzero(letter > 0)[1]) + 1 for letter in letters]
+    assert min(widths) < 8
+    assert max(widths) == 28  # an eighth of the width stays free
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (9, 31)])

@@ -194,6 +194,20 @@ def test_a_shadow_darkens_one_side_of_a_straight_edge_by_its_level(level):
     np.testing.assert_allclose(noisy("shadow", level), SCENES * factor[..., None], atol=1e-6)
 
 
+def test_the_edge_of_a_shadow_is_a_sixteenth_of_the_shorter_side_wide():
+    factor = noisy("shadow", 1.0, np.ones((20, 128, 160, 1), np.float32))[..., 0]
+    slopes = np.hypot(*np.gradient(factor, axis=(1, 2)))
+    assert slopes.max(axis=(1, 2)) == pytest.approx(np.full(20, 16 / 128), rel=0.01)
+
+
+def test_the_edge_of_a_shadow_passes_through_the_middle_half_of_any_form():
+    for shape in ((32, 96), (96, 32)):
+        factor = noisy("shadow", 1.0, np.ones((COUNT, *shape, 1), np.float32))[..., 0]
+        middle = factor[:, shape[0] // 4 : -shape[0] // 4, shape[1] // 4 : -shape[1] // 4]
+        assert (middle.max(axis=(1, 2)) > 0.4).all()
+        assert (middle.min(axis=(1, 2)) < 0.6).all()
+
+
 def test_shadows_come_from_all_sides():
     factor = noisy("shadow", 1.0, BLACK + 1)[..., 0]
     rows, columns = np.mgrid[:32, :32] - 15.5
