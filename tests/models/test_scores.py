@@ -82,6 +82,14 @@ def test_a_calibrated_classifier_has_nearly_no_calibration_error() -> None:
     assert calibration_error(labels, np.stack([right, 1 - right], axis=1)) < 0.005
 
 
+def test_calibration_is_that_of_the_softmax_of_each_image() -> None:
+    random = np.random.default_rng(6)
+    labels, logits = random.integers(0, 4, 60), 2 * random.normal(size=(60, 4))
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    found = classification_scores(labels, logits, NAMES).calibration_error
+    assert found == pytest.approx(calibration_error(labels, shares), rel=1e-12)
+
+
 def test_calibration_error_has_fifteen_bins_and_zero_confidence_the_first() -> None:
     probabilities = np.tile([[0.41, 0.3, 0.29], [0.45, 0.3, 0.25]], (2, 1))  # both in (6 / 15, 7 / 15]
     assert calibration_error([0, 1, 1, 0], probabilities) == pytest.approx(0.5 - 0.43)

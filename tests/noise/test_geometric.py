@@ -85,6 +85,16 @@ def test_scale_averages_what_gets_too_small():
     assert abs(shrunk[26:38, 26:38] - 0.5).max() < 0.02
 
 
+@pytest.mark.parametrize("level", [0.2, 0.5, 0.75])
+def test_a_scaled_image_is_that_of_scipy_after_the_stated_gaussian(level):
+    images = np.random.default_rng(3).random((1, 40, 32, 3), np.float32)
+    sigma = (1 / (1 - level) - 1) / 2
+    smoothed = ndimage.gaussian_filter(images[0], (sigma, sigma, 0), mode="nearest")
+    middle, grown = np.array([19.5, 15.5, 0]), np.array([1 / (1 - level), 1 / (1 - level), 1])
+    expected = ndimage.affine_transform(smoothed, grown, middle - grown * middle, order=1, mode="nearest")
+    np.testing.assert_allclose(noisy("scale", level, images)[0], expected, atol=0.02)
+
+
 def test_a_translation_moves_a_dot_by_the_stated_share_in_every_direction():
     dots = np.zeros((40, 65, 65, 3), np.float32)
     dots[:, 32, 32] = 1
