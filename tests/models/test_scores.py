@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn import metrics
@@ -104,6 +104,7 @@ def test_confidence_on_an_edge_belongs_to_the_bin_below() -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
+@settings(max_examples=40)
 @given(arrays(np.float64, (12, 3), elements=st.floats(-30, 30)), st.lists(st.integers(0, 2), min_size=12, max_size=12))
 def test_every_figure_is_finite_and_in_its_range(logits: np.ndarray, labels: list[int]) -> None:
     scores = classification_scores(labels, logits, NAMES[:3])

@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
-from noise.levels import by_name, evenly, make_grid, read_grid
+import noise
+from noise.levels import at_severities, by_name, by_unit, evenly, every_noise, make_grid, read_grid, usual_levels
 
 
 def test_a_line_gives_levels_from_the_clean_image_up():
@@ -12,6 +15,31 @@ def test_a_name_alone_means_its_whole_range():
     (part,) = read_grid("speckle")
     assert part.levels == evenly(0, 1.5, 11)
     assert part.levels[1] == 0.15
+
+
+def test_usual_levels_are_shares_of_the_range_from_low_to_high():
+    kind = noise.find("gaussian")
+    assert usual_levels(kind)[:5] == (0.0015, 0.005, 0.015, 0.03, 0.05)
+    assert usual_levels(kind)[-1] == kind.high == 0.5
+    assert usual_levels(replace(kind, low=1.0, high=3.0))[-2:] == (2.64, 3.0)
+
+
+def test_a_grid_of_every_noise_and_one_of_the_severities():
+    every = by_name(every_noise())
+    assert set(every) == set(noise.catalogue())
+    assert all(len(levels) == 13 and levels[0] == 0 for levels in every.values())
+    severe = by_name(at_severities())
+    assert severe["gaussian"] == (0, 0.04, 0.06, 0.08, 0.09, 0.1)
+    assert set(severe) == {name for name, kind in noise.catalogue().items() if kind.corruption}
+
+
+def test_units_by_name():
+    grid = make_grid([("hue", [10.0]), ("gaussian", [0.1])])
+    assert by_unit(grid) == {"hue": "degrees", "gaussian": "sigma on the [0, 1] scale"}
+
+
+def test_one_level_alone_and_a_range_of_one_level():
+    assert by_name(read_grid("gaussian:0.2:0.2:1")) == {"gaussian": (0, 0.2)}
 
 
 def test_levels_are_sorted_and_given_once():
