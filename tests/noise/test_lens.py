@@ -8,7 +8,7 @@ from scipy.ndimage import label as components
 from scipy.stats import kstest, rankdata
 
 import noise
-from noise.lens import cover, equalise
+from noise.lens import _border_depth, cover, equalise
 
 COUNT = 100
 IDS = [str(number) for number in range(COUNT)]
@@ -94,6 +94,32 @@ def test_frost_is_thicker_near_the_border_and_bluish_white():
     assert border.mean() > 1.5 * ice[11:21, 11:21].mean()
     assert (frosted[..., 2] >= frosted[..., 1]).all()
     assert (frosted[..., 1] >= frosted[..., 0]).all()
+
+
+def test_depth_is_the_distance_to_the_nearest_border_as_a_share_of_half_that_side():
+    depth = _border_depth(9, 13)
+    assert depth[:, 6].tolist() == [0, 0.25, 0.5, 0.75, 1, 0.75, 0.5, 0.25, 0]
+    assert depth[4].tolist() == pytest.approx(
+        [0, 1 / 6, 1 / 3, 1 / 2, 2 / 3, 5 / 6, 1, 5 / 6, 2 / 3, 1 / 2, 1 / 3, 1 / 6, 0]
+    )
+    assert depth[2, 11] == pytest.approx(1 / 6)
+    assert depth[2, 6] == 0.5
+
+
+def test_frost_is_of_the_two_colours_of_ice():
+    """On black, a pixel is a mixture of the film's (0.78, 0.86, 0.94) and the needles' (0.95, 0.98, 1)."""
+    frosted = noisy("frost", 0.6, BLACK)
+    red, green, blue = np.moveaxis(frosted[frosted[..., 2] > 0.2], 1, 0)
+    assert (red / blue).min() == pytest.approx(0.78 / 0.94, abs=0.002)
+    assert (red / blue).max() == pytest.approx(0.95, abs=0.02)
+    part = (red / blue - 0.78 / 0.94) / (0.95 - 0.78 / 0.94)
+    np.testing.assert_allclose(green / blue, 0.86 / 0.94 + part * (0.98 - 0.86 / 0.94), atol=2e-3)
+
+
+def test_frost_grows_from_the_border_and_covers_the_middle_last():
+    film = noisy("frost", 0.12, BLACK)[..., 2].mean(axis=0)
+    assert film[16, 16] < 0.35 * film[[0, 31], 16].mean()
+    assert film[16, 16] < 0.35 * film[16, [0, 31]].mean()
 
 
 def test_frost_has_needles_finer_than_its_film():
