@@ -12,7 +12,7 @@ No mutants are made of what is no behaviour: annotations, `if TYPE_CHECKING`, de
 word). What does not compile is none either. cosmic-ray's two operators for variables need names and are left out.
 
 Writes results/mutation.json and .md after each mutant, and goes on from there: what is done is not run again while its
-file is the same, or, for a survivor, its tests too.
+function is the same, and, for a survivor, its tests too.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ import yaml
 from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
 from cosmic_ray.plugins import get_operator, operator_names
+from numba.core import caching
 
 from benchmarks.record import RESULTS, Target, write_result, write_whole
 
@@ -91,6 +92,17 @@ class Mutant:
     def key(self) -> str:
         """What names it while the code around it changes."""
         return f"{self.file} {self.function}: {self.before} -> {self.after}"
+
+    @property
+    def digest(self) -> str:
+        """Of its name and of all of the changed function or class."""
+        around = [
+            ast.dump(node)
+            for node in ast.parse(self.source).body
+            if min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", ()))]) <= self.line
+            and self.line <= (node.end_lineno or node.lineno)
+        ]
+        return hashlib.sha256("".join([self.key, *around]).encode()).hexdigest()[:16]
 
 
 def files_of(paths: Iterable[str]) -> list[str]:
@@ -250,10 +262,24 @@ def _test(folder: Path, tests: str) -> None:
     os.chdir(folder)
     sys.path = [str(folder), *(path for path in sys.path if Path(path).resolve() != ROOT)]
     sys.dont_write_bytecode = True
+    caching._hash_source_file = _compiled_part
     with open(os.devnull, "w") as nothing:
         os.dup2(nothing.fileno(), 1)
         os.dup2(nothing.fileno(), 2)
     sys.exit(pytest.main(["-x", "-q", tests]))
+
+
+def _compiled_part(path: str, *_: object) -> str:
+    """Digest of a file without its plain functions, for Numba's cache: to compile again takes longer than most tests.
+
+    It holds as long as no plain function makes a value that compiled ones take from the module; none does.
+    """
+    kept = [
+        ast.dump(node)
+        for node in ast.parse(Path(path).read_bytes()).body
+        if not isinstance(node, ast.FunctionDef) or any("njit" in ast.dump(each) for each in node.decorator_list)
+    ]
+    return hashlib.sha256("".join(kept).encode()).hexdigest()
 
 
 def run_all(mutants: Mapping[str, Sequence[Mutant]], reasons: Mapping[str, str], output: Path, seed: int) -> list[Row]:
@@ -287,7 +313,7 @@ def _row(name: str, mutant: Mutant, tests: str) -> Row:
         "function": mutant.function,
         "before": mutant.before,
         "after": mutant.after,
-        "digest": hashlib.sha256(mutant.source.encode()).hexdigest()[:16],
+        "digest": mutant.digest,
         "tests": tests,
     }
 
