@@ -2,9 +2,17 @@
 
 import numpy as np
 import pytest
-from scipy.stats import binom, binomtest
+from scipy.stats import binom, binomtest, bootstrap, norm, t
 
-from noise.intervals import accuracy_interval
+from noise.crossing import crossings
+from noise.intervals import (
+    accuracy_interval,
+    expanded_tail,
+    order_statistic,
+    sampling_interval,
+    spread,
+    up_to_first_fall,
+)
 from noise.resampling import resample
 from noise.thresholds import estimate_curve
 
@@ -59,3 +67,91 @@ class TestAccuracyInterval:
         curve = estimate_curve(LEVELS, _right([30, 15, 3], 30), groups=["only"] * 30)
         assert curve.low.tolist() == [0, 0, 0]
         assert curve.high.tolist() == [1, 1, 1]
+
+
+def _tolerances(count: int, seed: int = 0) -> np.ndarray:
+    """Skewed ones, so that a percentile interval is not in its place."""
+    return np.random.default_rng(seed).gamma(1.2, 0.25, count)
+
+
+class TestThresholdInterval:
+    levels = np.linspace(0.0, 1.0, 21)
+
+    def test_tails_are_widened_as_student_s_t_is(self):
+        sample = resample(LEVELS, _right([10, 5, 2], 10), replicates=20)
+        assert expanded_tail(sample, 0.95) == pytest.approx(norm.cdf(-t.ppf(0.975, 9) * np.sqrt(10 / 9)))
+        law = resample(LEVELS, _right([150, 75, 30], 150), groups=np.arange(150) // 5, replicates=20)
+        assert not law.redrawn
+        assert expanded_tail(law, 0.9) == pytest.approx(0.05)
+        two = resample(LEVELS, _right([2, 1, 0], 2), replicates=20)
+        assert expanded_tail(two, 0.9999) == 1e-9
+
+    def test_an_order_statistic_is_one_of_the_draws(self):
+        drawn = np.append(np.arange(9.0), np.inf)
+        assert [order_statistic(drawn, share) for share in (0, 0.09, 0.25, 0.8, 0.9, 1)] == [0, 0, 2, 8, np.inf, np.inf]
+
+    def test_the_spread_of_normal_draws_is_their_deviation_also_where_half_are_never_reached(self):
+        drawn = 5 + 3 * norm.ppf((np.arange(20_000) + 0.5) / 20_000)
+        assert spread(drawn) == pytest.approx(3, rel=1e-3)
+        assert spread(np.where(drawn > 6, np.inf, drawn)) == pytest.approx(3, rel=1e-3)
+        wide = np.where(drawn > 5, 5 + 2 * (drawn - 5), drawn)
+        assert spread(wide) == pytest.approx(4.5, rel=1e-3)
+
+    @pytest.mark.parametrize("share", [0.7, 0.3])
+    def test_tails_are_those_of_scipy_s_bca(self, share):
+        """By its jackknife; ours takes the influence of a group on the threshold to be that on accuracy there."""
+        correct = self.levels[None, :] < _tolerances(40)[:, None]
+        sample = resample(self.levels, correct)
+        drawn = np.sort(crossings(self.levels, sample.replicates, share))
+        value = float(crossings(self.levels, sample.accuracy[None], share)[0])
+
+        def threshold(rows):
+            curves = correct[rows.astype(int)].mean(axis=-2)
+            return crossings(self.levels, curves.reshape(-1, 21), share).reshape(curves.shape[:-1])
+
+        tail = expanded_tail(sample, 0.9)
+        theirs = bootstrap(
+            (np.arange(40),), lambda rows, axis: threshold(rows), confidence_level=1 - 2 * tail, n_resamples=4000, rng=1
+        ).confidence_interval
+        low, high = sampling_interval(sample, drawn, value, share, 0.9)
+        width = theirs.high - theirs.low
+        assert (low, high) == pytest.approx((theirs.low, theirs.high), abs=0.1 * width)
+
+    def test_bias_moves_both_ends(self):
+        sample = resample(self.levels, self.levels[None, :] < _tolerances(400)[:, None])
+        drawn = np.sort(crossings(self.levels, sample.replicates, 0.5))
+        middle = float(np.median(drawn))
+        ends = [sampling_interval(sample, drawn, middle + shift, 0.5, 0.95) for shift in (-0.01, 0.0, 0.01)]
+        assert ends[0][0] < ends[1][0] < ends[2][0]
+        assert ends[0][1] < ends[1][1] < ends[2][1]
+        error = spread(drawn)
+        assert ends[1] == pytest.approx((middle - 1.96 * error, middle + 1.96 * error), abs=0.35 * error)
+
+    def test_a_threshold_that_is_not_reached_has_percentiles(self):
+        drawn = np.append(np.linspace(0, 1, 1000), np.full(1000, np.inf))
+        sample = resample(self.levels, self.levels[None, :] < _tolerances(400)[:, None])
+        low, high = sampling_interval(sample, drawn, np.inf, 0.5, 0.95)
+        assert low == pytest.approx(expanded_tail(sample, 0.95) * 2, abs=0.002)
+        assert high == np.inf
+
+
+class TestUpToFirstFall:
+    def test_what_never_falls_significantly_stays(self):
+        sample = resample(LEVELS, _right([50, 26, 30], 50))
+        assert up_to_first_fall(sample, 0.5) == (sample, "")
+        alone = resample(LEVELS, _right([50, 1, 30], 50), replicates=0)
+        assert up_to_first_fall(alone, 0.5) == (alone, "")
+
+    def test_beyond_a_significant_fall_the_curve_stays_down_in_every_draw(self):
+        sample = resample(np.arange(4.0), _right([200, 150, 40, 180], 200))
+        found, words = up_to_first_fall(sample, 0.5)
+        assert found.accuracy.tolist() == [1, 0.75, 0.2, 0.2]
+        np.testing.assert_array_equal(found.replicates[:, :3], sample.replicates[:, :3])
+        np.testing.assert_array_equal(found.replicates[:, 3], sample.replicates[:, 2])
+        assert words == "; the first crossing, beyond which the curve rises again"
+
+    def test_a_rise_that_stays_under_the_target_is_not_spoken_of(self):
+        sample = resample(np.arange(4.0), _right([200, 150, 20, 40], 200))
+        found, words = up_to_first_fall(sample, 0.5)
+        assert found.accuracy.tolist() == [1, 0.75, 0.1, 0.1]
+        assert words == ""

@@ -82,3 +82,28 @@ def test_what_is_not_reached_or_has_no_threshold_asks_for_nothing():
     assert next_levels(strong, SHARES) == ()
     weak = resample(WHOLE, Images(0.5, 0.1).correct(WHOLE))
     assert next_levels(weak, (0.5,), chance=0.6) == ()
+
+
+def test_first_levels_keep_the_clean_one_and_the_last():
+    assert first_levels(WHOLE, 2) == pytest.approx((0, 0.5, 1))
+    assert first_levels((0.0, 1.0)) == (0.0, 1.0)
+
+
+def test_a_fall_that_is_not_resolved_asks_for_the_level_where_it_seems_to_cross():
+    levels = (0.0, 0.25, 0.5, 1.0)
+    sample = resample(levels, Images(0.7, 0.02).correct(levels))
+    found = find_threshold(sample, share=0.5)
+    assert next_levels(sample, (0.5,)) == (float(f"{found.value:.4g}"),)
+
+
+def test_new_levels_lie_on_steps_and_none_was_measured_before():
+    step = 1 / 8
+    levels = np.array([0.0, 0.25, 1.0])
+    images = Images(0.55, 0.05)
+    asked = next_levels(resample(levels, images.correct(levels)), SHARES, step=step)
+    assert asked
+    assert all(level % step == 0 and level not in levels for level in asked)
+    full = np.arange(9) * step
+    assert next_levels(resample(full, images.correct(full)), SHARES, step=step) == ()
+    below = np.array([0.0, 0.25, 0.5, 1.0])
+    assert next_levels(resample(below, Images(0.02, 0.005).correct(below)), (0.5,), step=step) == (0.125,)

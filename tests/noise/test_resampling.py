@@ -97,3 +97,93 @@ def test_some_of_the_levels():
     assert part.accuracy.tolist() == sample.accuracy[[0, 4]].tolist()
     assert part.replicates.shape == (len(sample.replicates), 2)
     assert part.counts.shape[1] == part.worth.shape[0] == 2
+
+
+class TestLaw:
+    """Closed forms of what groups tell together."""
+
+    def test_copies_in_a_group_are_worth_one_answer_and_single_images_one_each(self):
+        alone = _images(150)
+        sample = resample(LEVELS, np.repeat(alone, 4, axis=0), groups=np.arange(600) // 4)
+        assert sample.accuracy == pytest.approx(alone.mean(axis=0))
+        middle = slice(3, 8)
+        assert sample.worth[middle] == pytest.approx(np.full(5, 150), rel=0.05)
+        assert resample(LEVELS, alone).worth[middle] == pytest.approx(np.full(5, 149), rel=0.02)
+
+    def test_independent_answers_in_groups_are_worth_as_many_as_there_are(self):
+        correct, groups = _clustered(np.full(150, 4), 0.0, np.random.default_rng(0))
+        assert resample(LEVELS, correct, groups=groups).worth[4:7].mean() == pytest.approx(600, rel=0.15)
+
+    @pytest.mark.parametrize("rho", [0.0, 1.0])
+    def test_large_and_small_groups_of_one_correlation(self, rho):
+        """Kish: of sizes m the mean has the variance p (1 - p) sum m (1 + (m - 1) rho) / n^2."""
+        sizes = np.arange(1, 121)
+        correct, groups = _clustered(sizes, rho, np.random.default_rng(1))
+        sample = resample(LEVELS, correct, groups=groups)
+        total = sizes.sum()
+        expected = total**2 / (sizes * (1 + (sizes - 1) * rho)).sum()
+        assert sample.worth[4:7].mean() == pytest.approx(expected, rel=0.3)
+        if rho:  # Satterthwaite, as of groups whose size alone decides what they tell of rho = 1
+            several = sizes[sizes > 1]
+            pairs = (sizes * (sizes - 1)).sum()
+            wanted = (sizes**2).sum() ** 2 * ((several - 1) / several) @ ((several - 1) / several) / pairs**2
+            assert sample.effective == pytest.approx(wanted, rel=0.05)
+
+    def test_draws_of_the_law_have_the_variance_that_the_answers_are_worth(self):
+        correct, groups = _clustered(np.arange(1, 61), 0.5, np.random.default_rng(2))
+        sample = resample(LEVELS, correct, groups=groups, replicates=8000)
+        degrees = sample.effective - 1
+        expected = sample.accuracy * (1 - sample.accuracy) / sample.worth * degrees / (degrees - 2)
+        assert sample.replicates[:, 4:7].var(axis=0) == pytest.approx(expected[4:7], rel=0.15)
+        assert sample.replicates[:, 4:7].mean(axis=0) == pytest.approx(sample.accuracy[4:7], abs=0.01)
+
+
+def test_a_group_s_answers_are_those_of_its_images_and_repeats():
+    repeats = np.stack([_images(6, seed) for seed in (0, 1, 2)], axis=1)
+    sample = resample(LEVELS, repeats, groups=["a", "b", "a", "c", "c", "a"], replicates=0)
+    assert sample.groups == 3
+    assert sorted(sample.answers @ np.diag(sample.copies)) == [3, 6, 9]
+    of_a = repeats[[0, 2, 5]].sum(axis=(0, 1))
+    assert sample.counts[sample.answers == 9].tolist() == [of_a.tolist()]
+
+
+def test_outcomes_are_told_apart_however_many_levels_there_are():
+    levels = np.arange(80.0)
+    correct = np.random.default_rng(0).random((300, 80)) < 0.5
+    sample = resample(levels, np.concatenate([correct, correct[:100]]), replicates=0)
+    assert len(sample.copies) == 300
+    assert np.bincount(sample.copies).tolist() == [0, 200, 100]
+    np.testing.assert_array_equal(sample.copies @ sample.counts, correct.sum(axis=0) + correct[:100].sum(axis=0))
+
+
+def test_as_many_draws_as_asked_and_by_the_seed():
+    first, again, other = (resample(LEVELS, _images(80), seed=seed, replicates=600) for seed in (1, 1, 2))
+    assert first.replicates.shape == (600, 11)
+    np.testing.assert_array_equal(first.replicates, again.replicates)
+    assert not np.array_equal(first.replicates, other.replicates)
+    assert resample(LEVELS, _images(80)).replicates.shape == (2000, 11)
+
+
+def test_levels_on_steps_are_the_nearest_multiples_and_the_last_of_equals_stays():
+    sample = resample(np.array([0.0, 0.1, 0.13, 0.4, 0.9]), _images(50)[:, [0, 1, 3, 5, 9]])
+    assert sample.on_steps(0) is sample
+    found = sample.on_steps(0.25)
+    assert found.levels.tolist() == [0, 0.25, 0.5, 1.0]
+    assert found.accuracy.tolist() == sample.accuracy[[1, 2, 3, 4]].tolist()
+    assert found.replicates.shape[1] == 4
+
+
+@pytest.mark.parametrize(
+    ("levels", "shape", "message"),
+    [
+        ([0.0], (5, 1), "two or more finite levels that increase"),
+        ([0.0, 0.0], (5, 2), "two or more finite levels that increase"),
+        ([0.0, np.inf], (5, 2), "two or more finite levels that increase"),
+        ([0.0, 1.0], (5, 3), "give \\(images, levels\\) or"),
+        ([0.0, 1.0], (0, 2), "give \\(images, levels\\) or"),
+        ([0.0, 1.0], (5, 2, 2, 2), "give \\(images, levels\\) or"),
+    ],
+)
+def test_levels_and_answers_that_do_not_fit(levels, shape, message):
+    with pytest.raises(ValueError, match=message):
+        resample(levels, np.ones(shape, bool))
