@@ -117,6 +117,24 @@ class TestThresholdInterval:
         width = theirs.high - theirs.low
         assert (low, high) == pytest.approx((theirs.low, theirs.high), abs=0.1 * width)
 
+    @pytest.mark.parametrize(("value", "share"), [(0.6, 0.6), (2.5, 0.2), (1.0, 0.3)])
+    def test_ends_are_moved_by_the_skewness_of_the_images_influence(self, value, share):
+        """Efron 1987, by hand: influence is that on accuracy at the threshold less share x clean; without bias."""
+        levels, counts = np.array([0.0, 1.0, 3.0]), [40, 12, 4]
+        sample = resample(levels, _right(counts, 40))
+        at = np.array([np.interp(value, levels, row) for row in _right(counts, 40).astype(float)])
+        skew = np.sum((at - at.mean()) ** 3) / (6 * np.sum((at - at.mean()) ** 2) ** 1.5)
+        drawn = value + np.linspace(-1, 1, 20_001)
+        normal = norm.ppf([(tail := expanded_tail(sample, 0.9)), 1 - tail])
+        expected = value - 1 + 2 * norm.cdf(normal / (1 - skew * normal))
+        assert sampling_interval(sample, drawn, value, share, 0.9) == pytest.approx(tuple(expected), abs=2e-4)
+        assert abs(skew) > 0.02
+
+    def test_draws_of_a_law_have_percentiles(self):
+        law = resample(LEVELS, _right([150, 75, 30], 150), groups=np.arange(150) // 5)
+        drawn = np.linspace(0, 1, 20_001)
+        assert sampling_interval(law, drawn, 0.3, 0.5, 0.9) == pytest.approx((0.05, 0.95), abs=1e-3)
+
     def test_bias_moves_both_ends(self):
         sample = resample(self.levels, self.levels[None, :] < _tolerances(400)[:, None])
         drawn = np.sort(crossings(self.levels, sample.replicates, 0.5))
