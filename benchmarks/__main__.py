@@ -35,6 +35,7 @@ LONGER = (
     "threshold_coverage",
     "comparison_coverage",
     "recipe_coverage",
+    "mutation",
 )
 
 

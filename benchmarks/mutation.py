@@ -42,7 +42,7 @@ from cosmic_ray.mutating import mutate_code
 from cosmic_ray.plugins import get_operator, operator_names
 from numba.core import caching
 
-from benchmarks.record import RESULTS, Target, write_result, write_whole
+from benchmarks.record import RESULTS, Target, command, write_result, write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 COPIED = ("gan", "models", "noise", "pipelines", "tests")
@@ -63,7 +63,8 @@ IMPORTED_ONCE = (
 LEAST_SECONDS, TIMES_AS_LONG = 20, 4
 """A mutant has so many seconds more than the unchanged code took, and so many times its time."""
 KILLED = ("killed", "timed out")
-HEADINGS = {"plausible": "Faults that a person thought of", "drawn": "Mutants drawn from all that cosmic-ray makes"}
+HEADINGS = {"drawn": "Mutants drawn from all that cosmic-ray makes", "plausible": "Faults that a person thought of"}
+EXCLUDED = "no mutants are made of annotations, decorators for speed and the texts of errors"
 
 Row = dict[str, Any]
 
@@ -126,7 +127,7 @@ def draw(files: Sequence[str], count: int, seed: int) -> list[Mutant]:
     found: dict[str, Mutant] = {}
     for _, file, name, occurrence in order:
         mutant = _mutated(file, name, occurrence)
-        if mutant and len(found) < count:
+        if mutant:
             found.setdefault(mutant.source, mutant)
         if len(found) == count:
             break
@@ -342,7 +343,7 @@ def _write(output: Path, rows: Sequence[Row], seed: int) -> None:
 
 def table(rows: Iterable[Row]) -> str:
     """The result for people: both lists, survivors first."""
-    lines = []
+    lines = [f"Made by `{command()}`; {EXCLUDED}.", ""]
     for name, heading in HEADINGS.items():
         listed = sorted((row for row in rows if row["list"] == name), key=lambda row: KILLED.count(row["outcome"]))
         lines += [
@@ -383,7 +384,7 @@ def main(paths: tuple[str, ...], count: int, seed: int, output: Path) -> None:
     files = files_of(paths or DEFAULT)
     listed = yaml.safe_load(LISTED.read_text(encoding="utf-8"))
     reasons = {one["mutant"]: one["because"] for one in listed["equivalent"]}
-    mutants = {"plausible": plausible(listed["plausible"], files), "drawn": draw(files, count, seed)}
+    mutants = {"drawn": draw(files, count, seed), "plausible": plausible(listed["plausible"], files)}
     for name, rows in groupby(run_all(mutants, reasons, output, seed), key=lambda row: row["list"]):
         click.echo(f"{name}: {summary(list(rows))}")
 
