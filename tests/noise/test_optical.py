@@ -220,6 +220,14 @@ def test_jpeg_is_that_of_pillow(quality):
         assert np.abs(actual.astype(int) - expected).max() <= 2  # the libraries' decoders may round otherwise
 
 
+def test_jpeg_changes_in_steps_of_its_quality():
+    images, step = (smooth_images(4) * 255).astype(np.uint8), noise.find("jpeg").step(32, 32)
+    assert step == 0.01
+    before, after, far = (noisy("jpeg", 0.5 + by * step, images) for by in (0.48, 0.52, 1.48))
+    assert not np.array_equal(before, after)
+    np.testing.assert_array_equal(after, far)
+
+
 def test_jpeg_takes_grey_images_and_sizes_that_are_no_multiple_of_a_block():
     images = smooth_images(2, size=29)[:, :21, :, :1]
     coded = noisy("jpeg", 0.1, images)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import noise
-from noise.structured import nearest_box, smallest
+from noise.structured import _line_shares, nearest_box, smallest
 
 WHITE = np.ones((30, 32, 32, 3), np.float32)
 ODD = np.ones((30, 20, 27, 3), np.float32)
@@ -65,6 +65,32 @@ def test_a_ring_is_covered_clockwise_from_the_top(name, inside):
     quarter[0, 16:] = quarter[:16, 31] = True
     quarter[1:31, 1:31] = inside > 0
     np.testing.assert_array_equal(covered, quarter)
+
+
+def test_the_first_pixel_of_a_border_is_the_upper_middle_one():
+    covered = noisy("occlusion_border", 1 / (20 * 27), ODD) != 1
+    assert np.argwhere(covered[0, :, :, 0]).tolist() == [[0, 13]]
+
+
+@pytest.mark.parametrize(
+    ("name", "step"),
+    [
+        *((name, 1 / 320) for name in (*EXACT, "dead_pixels")),
+        *(("black_rows", 1 / 16), ("black_columns", 1 / 20), ("dropped_blocks", 1 / 64)),
+        *(("stripes", 1 / 255), ("checkerboard", 1 / 255)),
+    ],
+)
+def test_images_change_in_the_middle_between_steps_alone(name, step):
+    assert noise.find(name).step(16, 20) == pytest.approx(step)
+    images = np.random.default_rng(0).integers(60, 120, (8, 16, 20, 3), dtype=np.uint8)
+    for middle in (0.5 * step, 3.5 * step, 20.5 * step if step < 0.04 else 7.5 * step):
+        before, after, far = (noisy(name, middle + by * step, images) for by in (-0.02, 0.02, 0.98))
+        assert not np.array_equal(before, after)
+        np.testing.assert_array_equal(after, far)
+
+
+def test_a_grid_has_no_steps():
+    assert noise.find("grid").step(16, 20) == 0
 
 
 def test_patches_are_as_often_wider_as_higher_and_at_most_twice():
@@ -131,6 +157,15 @@ def test_grid_lines_are_as_wide_as_the_area_asks():
     lines = black.all(axis=2).sum(axis=1)
     assert set(lines) <= {12, 16}
     assert 12 in lines
+
+
+def test_lines_of_a_grid_lie_about_their_phase():
+    """Four periods of 8 pixels; a quarter of each is covered, half a period or a quarter after its beginning."""
+    for phase, first in ((0.5, 3), (0.25, 1), (0.3125, 1.5)):
+        places = np.arange(16) / 2  # half pixels
+        covered = ((places >= first) & (places < first + 2)).reshape(8, 2).mean(axis=1)
+        found = _line_shares(32, 0.25, np.array([phase]))
+        np.testing.assert_allclose(found, np.tile(covered, 4)[None], atol=1e-6)
 
 
 def test_stripes_are_bars_of_an_eighth_of_the_side_that_run_down_or_across():

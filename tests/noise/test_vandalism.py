@@ -27,6 +27,11 @@ def test_exactly_the_stated_area_is_covered(name, level, shape):
     np.testing.assert_array_equal(covered, np.floor(level * shape[0] * shape[1] + 0.5))
 
 
+@pytest.mark.parametrize(("name", "step"), [("stickers", 1 / 320), ("graffiti", 1 / 320), ("text", 0)])
+def test_a_step_is_a_pixel_of_what_is_painted(name, step):
+    assert noise.find(name).step(16, 20) == pytest.approx(step)
+
+
 @pytest.mark.parametrize("name", ["stickers", "graffiti"])
 def test_what_is_painted_once_stays_in_its_colour(name):
     painted = [noisy(name, level, grey()) for level in (0.02, 0.1, 0.3, 0.8)]
