@@ -42,9 +42,9 @@ from cosmic_ray.mutating import mutate_code
 from cosmic_ray.plugins import get_operator, operator_names
 from numba.core import caching
 
-from benchmarks.record import RESULTS, Target, command, write_result, write_whole
+from benchmarks.digest import ROOT
+from benchmarks.record import RESULTS, STARTED, Target, write_result, write_whole
 
-ROOT = Path(__file__).resolve().parent.parent
 COPIED = ("gan", "models", "noise", "pipelines", "tests")
 DEFAULT = ("noise", "pipelines/analysis.py", "models/scores.py", "gan/scores")
 LISTED = Path(__file__).with_name("mutants.yaml")
@@ -343,7 +343,7 @@ def _write(output: Path, rows: Sequence[Row], seed: int) -> None:
 
 def table(rows: Iterable[Row]) -> str:
     """The result for people: both lists, survivors first."""
-    lines = [f"Made by `{command()}`; {EXCLUDED}.", ""]
+    lines = [f"Made by `{STARTED['command']}`; {EXCLUDED}.", ""]
     for name, heading in HEADINGS.items():
         listed = sorted((row for row in rows if row["list"] == name), key=lambda row: KILLED.count(row["outcome"]))
         lines += [

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binomtest
+from scipy.stats import beta, binom, binomtest
 
 from noise.significance import failing_significantly, holm, mcnemar_worse
 
@@ -24,6 +24,40 @@ def test_mcnemar_is_the_exact_binomial_test_of_the_images_that_changed(worse: in
     changed = worse + better
     expected = binomtest(worse, changed, 0.5, alternative="greater").pvalue if changed else 1.0
     assert mcnemar_worse(before, after[:, None]) == pytest.approx(expected, rel=1e-9)
+
+
+def test_two_repeats_by_hand() -> None:
+    """Of 3 right answers of an image 1 or 2 are clean ones by chance 1/3 or 2/3; of its gain 2 counts as two halves."""
+    one_lost = mcnemar_worse(np.array([True]), np.array([[False, False]]))
+    assert one_lost == pytest.approx(max(1 / 3, 1 / 2))
+    before, after = np.array([True, True, False]), np.array([[False, False], [False, True], [True, False]])
+    by_answers = 1 / 9 + 4 / 9 * 2 / 3  # P(X + Y >= 2), X of two images at 1/3, Y of one at 2/3
+    by_images = beta.cdf(0.5, 3 * 4 / 6, 1 * 4 / 6 + 1)  # gains -2, -1 and 1: 4 answers, squares of 6
+    assert mcnemar_worse(before, after) == pytest.approx(max(by_answers, by_images))
+    many = np.repeat(before, 20), np.repeat(after, 20, axis=0)
+    assert mcnemar_worse(*many) == pytest.approx(
+        max(
+            sum(binom.pmf(x, 40, 1 / 3) * binom.sf(39 - x, 20, 2 / 3) for x in range(41)),
+            beta.cdf(0.5, 40, 40 / 3 + 1),
+        )
+    )
+
+
+def test_the_first_repeat_of_the_clean_images_counts() -> None:
+    once = _answers(3, 5, 40, 80)
+    repeated = np.stack([once, once], axis=1)
+    spoiled = repeated.copy()
+    spoiled[:, 1, 0] = False
+    assert (
+        failing_significantly(LEVELS, spoiled).p[1:].tolist() == failing_significantly(LEVELS, repeated).p[1:].tolist()
+    )
+
+
+def test_a_level_is_significant_up_to_alpha() -> None:
+    answers = _answers(0, 5, 7, 9)
+    assert failing_significantly(LEVELS, answers).p[1:].tolist() == [1 / 32, 2 / 128, 3 / 512]
+    for alpha, count in ((1 / 32, 3), (1 / 33, 2)):
+        assert failing_significantly(LEVELS, answers, alpha=alpha).significant.sum() == count
 
 
 def test_holm_steps_down_and_keeps_the_order_of_the_levels() -> None:
