@@ -284,27 +284,27 @@ def _compiled_part(path: str, *_: object) -> str:
 def run_all(mutants: Mapping[str, Sequence[Mutant]], reasons: Mapping[str, str], output: Path, seed: int) -> list[Row]:
     """Run what is not done yet; all rows are written after each."""
     known = json.loads(output.read_text(encoding="utf-8"))["mutants"] if output.exists() else []
-    rows = {(row["list"], row["digest"]): row for row in known}
-    asked = []
+    before = {(row["list"], row["digest"]): row for row in known}
     with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
         scratch = Scratch(Path(folder))
-        for name, each in mutants.items():
-            for mutant in each:
-                row = _row(name, mutant, scratch.digest(mutant)) | {"equivalent": reasons.get(mutant.key, "")}
-                place = name, row["digest"]
-                if place not in rows or not _stands(rows[place], row):
-                    began = time.perf_counter()
-                    row["outcome"] = scratch.outcome(mutant)
-                    click.echo(f"{row['outcome']:10} {time.perf_counter() - began:4.0f} s  {mutant.key}")
-                    rows[place] = row
-                    _write(output, list(rows.values()), seed)
-                rows[place] = rows[place] | {key: row[key] for key in ("line", "equivalent")}
-                asked.append(rows[place])
-    _write(output, asked, seed)
-    return asked
+        wanted = [(_row(name, one, scratch, reasons), one) for name, each in mutants.items() for one in each]
+        for row, _ in wanted:
+            found = before.get((row["list"], row["digest"]))
+            if found and (found["outcome"] in KILLED or found["tests"] == row["tests"]):
+                row["outcome"] = found["outcome"]  # tests that were added let no fault through that was found
+        for row, mutant in wanted:
+            if not row["outcome"]:
+                began = time.perf_counter()
+                row["outcome"] = scratch.outcome(mutant)
+                click.echo(f"{row['outcome']:10} {time.perf_counter() - began:4.0f} s  {mutant.key}")
+                _write(output, [row for row, _ in wanted], seed)
+    rows = [row for row, _ in wanted]
+    _write(output, rows, seed)
+    return rows
 
 
-def _row(name: str, mutant: Mutant, tests: str) -> Row:
+def _row(name: str, mutant: Mutant, scratch: Scratch, reasons: Mapping[str, str]) -> Row:
+    """A mutant that was not run yet."""
     return {
         "list": name,
         "file": mutant.file,
@@ -312,19 +312,16 @@ def _row(name: str, mutant: Mutant, tests: str) -> Row:
         "function": mutant.function,
         "before": mutant.before,
         "after": mutant.after,
+        "outcome": "",
+        "equivalent": reasons.get(mutant.key, ""),
         "digest": mutant.digest,
-        "tests": tests,
+        "tests": scratch.digest(mutant),
     }
 
 
-def _stands(before: Row, row: Row) -> bool:
-    """Whether an outcome found before holds: tests that were added let no fault through that was found."""
-    return before["outcome"] in KILLED or before["tests"] == row["tests"]
-
-
 def share_killed(rows: Iterable[Row]) -> float:
-    """Of those that are not equivalent."""
-    killed = [row["outcome"] in KILLED for row in rows if not _equivalent(row)]
+    """Of those that were run and are not equivalent."""
+    killed = [row["outcome"] in KILLED for row in rows if row["outcome"] and not _equivalent(row)]
     return sum(killed) / max(1, len(killed))
 
 
@@ -360,16 +357,14 @@ def table(rows: Iterable[Row]) -> str:
 
 def summary(rows: Sequence[Row]) -> str:
     """How many there are and what became of them, in a sentence."""
-    equal = sum(map(_equivalent, rows))
+    equal, waiting = sum(map(_equivalent, rows)), sum(not row["outcome"] for row in rows)
     killed = sum(row["outcome"] in KILLED for row in rows)
-    return (
-        f"{killed} of {len(rows) - equal} killed ({share_killed(rows):.0%}), "
-        f"{equal} more cannot be told from the code as it is."
-    )
+    told = f"{killed} of {len(rows) - equal - waiting} killed ({share_killed(rows):.0%}), {equal} more cannot be told"
+    return f"{told} from the code as it is{f', {waiting} not run yet' if waiting else ''}."
 
 
 def _line(row: Row) -> str:
-    verdict = f"equivalent: {row['equivalent']}" if _equivalent(row) else row["outcome"]
+    verdict = f"equivalent: {row['equivalent']}" if _equivalent(row) else row["outcome"] or "not run yet"
     code, mutant = (f"`{row[key]}`".replace("|", "\\|") if row[key] else "" for key in ("before", "after"))
     return f"| {row['file']} | {row['line']} | {code} | {mutant} | {verdict} |"
 
