@@ -81,6 +81,14 @@ class TestDoubt:
         early, late = interpolation_doubt(np.arange(6.0), curve, 0.5)
         assert early + late > 0.9
 
+    @pytest.mark.parametrize(("scale", "most"), [(0.1, 0.005), (0.2, 0.0005)])
+    def test_a_resolved_fall_is_hardly_in_doubt(self, scale, most):
+        assert sum(interpolation_doubt(LEVELS, ndtr((0.52 - LEVELS) / scale), 0.5)) < most
+
+    def test_it_is_of_the_share_of_clean_accuracy(self):
+        curve = ndtr((0.52 - LEVELS) / 0.05)
+        assert interpolation_doubt(LEVELS, 0.7 * curve, 0.8) == pytest.approx(interpolation_doubt(LEVELS, curve, 0.8))
+
     @settings(deadline=None)
     @given(st.lists(st.floats(0, 1), min_size=3, max_size=12), st.floats(0.1, 0.9))
     def test_never_leaves_the_cell_of_the_crossing(self, falls, share):

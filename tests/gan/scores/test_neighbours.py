@@ -50,6 +50,13 @@ def test_copies_are_perfect_and_on_the_surface_of_balls(random):
     assert precision_recall_density_coverage(real, real.copy(), k=5) == (1, 1, 1, 1)
 
 
+def test_copies_lie_on_the_surface_however_their_distances_are_summed(random):
+    """Of a hub, the nearest to all others: few pairs are summed one by one, many at once, with other rounding."""
+    real = np.vstack([np.zeros(60), random.normal(size=(80, 60)) * random.uniform(1, 1.2, (80, 1))])
+    found = precision_recall_density_coverage(real, np.zeros((70, 60)), k=1)
+    assert (found.precision, found.density, found.coverage) == (1, 1, 1 / 81)
+
+
 def test_copies_of_one_image_cover_next_to_nothing(random):
     real = random.normal(size=(200, 8))
     found = precision_recall_density_coverage(real, np.repeat(real[:1], 200, axis=0), k=5)
