@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.stats import binom, binomtest, bootstrap, norm, t
+from scipy.stats import beta, binom, binomtest, bootstrap, norm, t
 
 from noise.crossing import crossings
 from noise.intervals import (
@@ -63,6 +63,13 @@ class TestAccuracyInterval:
         thrice = np.repeat(once[:, None, :], 3, axis=1)
         assert estimate_curve(LEVELS, thrice).low == pytest.approx(estimate_curve(LEVELS, once).low, abs=0.004)
 
+    def test_few_images_are_worth_less_by_student_s_t(self):
+        low, high = accuracy_interval(sample := resample(LEVELS, _right([9, 6, 3], 12), replicates=0), 0.95)
+        worth = sample.worth * (norm.ppf(0.975) / t.ppf(0.975, 11)) ** 2
+        right, wrong = worth * sample.accuracy, worth * (1 - sample.accuracy)
+        assert low == pytest.approx(beta.ppf(0.025, right, wrong + 1))
+        assert high == pytest.approx(beta.ppf(0.975, right + 1, wrong))
+
     def test_one_group_tells_nothing(self):
         curve = estimate_curve(LEVELS, _right([30, 15, 3], 30), groups=["only"] * 30)
         assert curve.low.tolist() == [0, 0, 0]
@@ -120,15 +127,15 @@ class TestThresholdInterval:
     @pytest.mark.parametrize(("value", "share"), [(0.6, 0.6), (2.5, 0.2), (1.0, 0.3)])
     def test_ends_are_moved_by_the_skewness_of_the_images_influence(self, value, share):
         """Efron 1987, by hand: influence is that on accuracy at the threshold less share x clean; without bias."""
-        levels, counts = np.array([0.0, 1.0, 3.0]), [40, 12, 4]
+        levels, counts = np.array([0.0, 1.0, 3.0]), [33, 12, 4]
         sample = resample(levels, _right(counts, 40))
-        at = np.array([np.interp(value, levels, row) for row in _right(counts, 40).astype(float)])
+        at = np.array([np.interp(value, levels, row) - share * row[0] for row in _right(counts, 40).astype(float)])
         skew = np.sum((at - at.mean()) ** 3) / (6 * np.sum((at - at.mean()) ** 2) ** 1.5)
         drawn = value + np.linspace(-1, 1, 20_001)
         normal = norm.ppf([(tail := expanded_tail(sample, 0.9)), 1 - tail])
         expected = value - 1 + 2 * norm.cdf(normal / (1 - skew * normal))
         assert sampling_interval(sample, drawn, value, share, 0.9) == pytest.approx(tuple(expected), abs=2e-4)
-        assert abs(skew) > 0.02
+        assert abs(skew) > 0.005
 
     def test_draws_of_a_law_have_percentiles(self):
         law = resample(LEVELS, _right([150, 75, 30], 150), groups=np.arange(150) // 5)
@@ -154,6 +161,10 @@ class TestThresholdInterval:
 
 
 class TestUpToFirstFall:
+    def test_the_target_is_a_share_of_clean_accuracy_in_each_draw(self):
+        sample = resample(np.arange(4.0), _right([60, 52, 58, 10], 100))  # 52 is not significantly under 54
+        assert up_to_first_fall(sample, 0.9)[0].accuracy.tolist() == [0.6, 0.52, 0.58, 0.1]
+
     def test_what_never_falls_significantly_stays(self):
         sample = resample(LEVELS, _right([50, 26, 30], 50))
         assert up_to_first_fall(sample, 0.5) == (sample, "")

@@ -165,11 +165,12 @@ def test_as_many_draws_as_asked_and_by_the_seed():
 
 
 def test_levels_on_steps_are_the_nearest_multiples_and_the_last_of_equals_stays():
-    sample = resample(np.array([0.0, 0.1, 0.13, 0.4, 0.9]), _images(50)[:, [0, 1, 3, 5, 9]])
+    sample = resample(np.array([0.0, 0.1, 0.13, 0.4, 0.9]), _images(50)[:, [0, 4, 5, 6, 9]])
     assert sample.on_steps(0) is sample
     found = sample.on_steps(0.25)
     assert found.levels.tolist() == [0, 0.25, 0.5, 1.0]
     assert found.accuracy.tolist() == sample.accuracy[[1, 2, 3, 4]].tolist()
+    assert found.accuracy[0] < sample.accuracy[0]
     assert found.replicates.shape[1] == 4
 
 
