@@ -125,13 +125,13 @@ def _compared(one: Sequence[RightAnswers], other: Sequence[RightAnswers], criter
     first, share = one[0], CRITERIA[criterion]
     if any((each.noise, each.images) != (first.noise, first.images) for each in (*one, *other)):
         raise click.ClickException(f"{first.noise}: the grids are of different noises or images; run both the same way")
+    step = noise.find(first.noise).step(SIZE, SIZE)
     if len(one) == len(other) == 1:
         levels = np.intersect1d(first.levels, other[0].levels)
         pair = [each.correct[..., np.isin(each.levels, levels)] for each in (first, other[0])]
-        found = compare_thresholds(levels, *pair, share=share, groups=first.groups)
+        found = compare_thresholds(levels, *pair, share=share, groups=first.groups, step=step)
     else:
         networks = [[(each.levels, each.correct) for each in recipe] for recipe in (one, other)]
-        step = noise.find(first.noise).step(SIZE, SIZE)
         found = compare_recipes(*networks, share=share, groups=first.groups, step=step)
     known = {"noise": first.noise, "criterion": criterion, "networks": f"{len(one)}, {len(other)}"}
     return known | {"n": len(first.images)} | vars(found)

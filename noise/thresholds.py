@@ -137,6 +137,7 @@ def compare_thresholds(
     groups: Labels | None = None,
     confidence: float = 0.95,
     seed: int = 0,
+    step: float = 0.0,
 ) -> Comparison:
     """Compare the thresholds of two networks on the same images under the same noise fields.
 
@@ -150,6 +151,7 @@ def compare_thresholds(
         groups: (N,) labels of images that belong together (tracks).
         confidence: of the interval.
         seed: of the bootstrap.
+        step: of a noise that changes the image in steps, as in `find_threshold`; half a step is part of the interval.
 
     Returns:
         The ratio of the thresholds, a's over b's, each counted from the clean level.
@@ -164,8 +166,8 @@ def compare_thresholds(
     both = np.concatenate(answers, axis=-1)
     joint = resample(np.arange(both.shape[-1]), both, groups=groups, seed=seed)
     halves = np.arange(both.shape[-1]).reshape(2, -1)
-    pair = [_half(joint, np.asarray(levels, dtype=np.float64), half) for half in halves]
-    return _compare(pair, share, confidence)
+    pair = [_half(joint, np.asarray(levels, dtype=np.float64), half).on_steps(step) for half in halves]
+    return _compare(pair, share, confidence, step)
 
 
 def estimate_curve(
@@ -248,10 +250,10 @@ def _half(joint: Resampled, levels: Floats, columns: NDArray[np.int64]) -> Resam
     return replace(joint.at(columns), levels=levels)
 
 
-def _compare(pair: Sequence[Resampled], share: float, confidence: float) -> Comparison:
+def _compare(pair: Sequence[Resampled], share: float, confidence: float, step: float) -> Comparison:
     for sample in pair:
         _check_target(share, confidence, float(sample.accuracy[0]), 0.0)
-    a, b = (_reached(up_to_first_fall(sample, share, confidence)[0], share) for sample in pair)
+    a, b = (_reached(up_to_first_fall(sample, share, confidence)[0], share, step) for sample in pair)
     ratio, censored = _ratio(a, b)
     if not len(pair[0].replicates):
         return Comparison(ratio, 0.0, np.inf, censored, 1.0, _no_interval(pair[0]))
@@ -292,7 +294,7 @@ class _Reached:
     after: float
 
 
-def _reached(sample: Resampled, share: float) -> _Reached:
+def _reached(sample: Resampled, share: float, step: float) -> _Reached:
     levels = sample.levels - sample.levels[0]
     first, last = levels[1], levels[-1]
     value = float(crossings(levels, sample.accuracy[None], share)[0])
@@ -301,8 +303,9 @@ def _reached(sample: Resampled, share: float) -> _Reached:
     most = np.where(drawn <= first, first, drawn)
     if not first < value < np.inf:
         return _Reached(0.0 if value <= first else value, least, most, 0.0, 0.0)
-    early, late = interpolation_doubt(levels, sample.accuracy, share)
-    return _Reached(value, least, most, -float(np.log1p(-early / value)), float(np.log1p(late / value)))
+    early, late = np.hypot(interpolation_doubt(levels, sample.accuracy, share), step / 2)
+    before = -float(np.log(max(1 - early / value, TINY)))
+    return _Reached(value, least, most, before, float(np.log1p(late / value)))
 
 
 def _ratio(a: _Reached, b: _Reached) -> tuple[float, str]:

@@ -148,8 +148,9 @@ def rank_intervals(value: ArrayLike, low: ArrayLike, high: ArrayLike, *, seed: i
         above, below = np.hypot(under[place], over), np.hypot(over[place], under)
         apart, away = error[:, [place]] - error, centre[place] - centre
         critical = np.quantile(np.maximum(_in_errors(apart, above), _in_errors(-apart, below)).max(axis=1), 0.95)
-        first[place] = 1 + np.sum(away > critical * above)
-        last[place] = len(centre) - np.sum(-away > critical * below)
+        with np.errstate(invalid="ignore"):  # of one value alone nothing is clearly before, nor of what has no interval
+            first[place] = 1 + np.sum(away > critical * above)
+            last[place] = len(centre) - np.sum(-away > critical * below)
     return first, last
 
 

@@ -280,6 +280,12 @@ class TestComparison:
             assert (both.low, both.high, both.censored) == (0.0, np.inf, "both")
             assert both.p == pytest.approx(1.0, abs=1e-6)
 
+    def test_half_a_step_is_in_doubt(self):
+        correct = _observer(np.random.default_rng(0).normal(0.5, 0.15, 5000))
+        smooth = compare_thresholds(LEVELS, correct, correct, share=0.5)
+        stepped = compare_thresholds(LEVELS, correct, correct, share=0.5, step=1 / 10)
+        assert stepped.high / stepped.low > 1.2 > smooth.high / smooth.low
+
     def test_few_groups_have_no_honest_interval(self):
         found = compare_thresholds(LEVELS, _images(60), _images(60, 1), share=0.5, groups=np.arange(60) // 10)
         assert (found.low, found.high, found.p) == (0.0, np.inf, 1.0)
