@@ -1,4 +1,8 @@
-"""Where a curve of accuracy against noise level falls to a share of clean accuracy, with a bootstrap interval."""
+"""Where a curve of accuracy against noise level first falls to a share of clean accuracy, with an interval.
+
+The interval holds the images being a sample (`noise.resampling`), and that nothing was measured between levels
+(`noise.crossing`).
+"""
 
 from __future__ import annotations
 
@@ -36,15 +40,15 @@ class Threshold:
     """The level at which accuracy has fallen to a share of clean accuracy.
 
     Attributes:
-        value: the level, in the noise's own unit; infinity where the curve never falls that far.
-        low: lower end of the interval.
-        high: upper end of the interval; infinity where it lies beyond the last level.
+        value: the first such level, in the noise's own unit; infinity where the curve never falls that far.
+        low: lower end of the interval; -infinity where the groups are too few or unequal for an honest one.
+        high: upper end of the interval; infinity where it lies beyond the last level, or where there is none.
         censored: "" | "above" (not reached in range) | "below" (already reached at the first level above `low`;
             then `value` is that level and the truth lies at or under it).
         method: how value and interval were found, in words.
         sampling_error: standard error that comes of the images being a sample: the floor that no number of levels
             beats; NaN where the threshold is censored or there is no interval.
-        interpolation_error: how far the threshold depends on how the curve runs between levels; NaN likewise.
+        interpolation_error: how far it may lie from there for want of levels between, at most; NaN likewise.
     """
 
     value: float
@@ -84,8 +88,8 @@ class Curve:
 
     Attributes:
         accuracy: share of correct answers, repeats averaged within an image.
-        low: lower end of the bootstrap interval.
-        high: upper end of the bootstrap interval.
+        low: lower end of the interval.
+        high: upper end of the interval.
         monotone: the nearest curve that never rises (isotonic regression).
     """
 
@@ -105,14 +109,14 @@ def estimate_threshold(
     seed: int = 0,
     chance: float = 0.0,
 ) -> Threshold:
-    """Find where accuracy falls to `share` of clean accuracy, with a bootstrap interval.
+    """Find where accuracy first falls to `share` of clean accuracy, with an interval.
 
     Args:
         levels: (L,) increasing noise levels; the first is the clean image.
         correct: (N, L) or (N, R, L) bool, whether image n was classified rightly (in repeat r) at each level.
         share: of clean accuracy, between 0 and 1 (0.9: begins to fail, 0.5: fails).
-        groups: (N,) labels of images that belong together (tracks); each image is its own group if not given,
-            and the interval is then conditional on these images.
+        groups: (N,) labels of images that belong together (tracks), whatever their sizes; each image is its own group
+            if not given, and the interval is then conditional on these images.
         confidence: of the interval.
         seed: of the bootstrap.
         chance: accuracy of a constant answer (the largest class share), which the target must exceed.
@@ -178,7 +182,7 @@ def estimate_curve(
     confidence: float = 0.95,
     seed: int = 0,
 ) -> Curve:
-    """Accuracy at each level with bootstrap intervals; arguments as in `estimate_threshold`."""
+    """Accuracy at each level with its interval; arguments as in `estimate_threshold`."""
     return find_curve(resample(levels, correct, groups=groups, seed=seed), confidence=confidence)
 
 
