@@ -148,15 +148,7 @@ RECIPES: dict[str, Recipe] = {
     "lenet": Recipe("lenet", {"dropout": 0.2}),
     "reference": Recipe("multi_scale", {"dropout": 0.3, "contrast": "local"}, ema=0.998, rendered=200, all_tracks=True),
     "separable": Recipe("separable"),
-    "best": Recipe(
-        "residual",
-        {"depth": 2, "columns": 2},
-        epochs=56,  # each column learns from half of a batch: as many steps as 28 epochs of 128 images
-        batch_size=256,
-        ema=0.998,
-        rendered=200,
-        all_tracks=True,
-    ),
+    "best": Recipe("residual", {"depth": 2}, ema=0.998, rendered=200, all_tracks=True),
     **{name: FINE_TUNED.updated(architecture=name) for name in BACKBONES},
 }
 """Recipes by name; `best` is the one whose results the README publishes."""

@@ -11,8 +11,8 @@ def test_every_recipe_of_our_own_builds_a_network_of_raw_images_to_logits(name: 
     assert network.layers[-1].name == "logits"
 
 
-def test_the_best_recipe_has_at_most_two_and_a_half_million_parameters() -> None:
-    assert RECIPES["best"].build(43, 32).count_params() <= 2_500_000
+def test_the_best_recipe_has_at_most_one_and_a_half_million_parameters() -> None:
+    assert RECIPES["best"].build(43, 32).count_params() <= 1_500_000
 
 
 def test_changes_go_to_the_recipe_or_to_the_options_of_its_network() -> None:
