@@ -116,17 +116,22 @@ def _answer(none: pd.DataFrame, dropped: dict[str, pd.DataFrame]) -> str:
 def _recipes() -> str:
     found = _read("recipe_selection.json")
     rows = [
-        f"| {row['candidate']} | {row['seeds']} | {_percent(row, '{:.2%}', 'accuracy', 'low', 'high')} | "
+        f"| {row['candidate']} | {row['precision']} | {row['seeds']} | "
+        f"{_percent(row, '{:.2%}', 'accuracy', 'low', 'high')} | "
         f"{_percent(row, '{:+.2%}', 'gain', 'gain_low', 'gain_high')} |"
         for row in found["table"]
     ]
     first = found["candidates"][0]
+    before = _read("recipe_selection_of_default.json")["candidates"]
+    earlier = ", ".join(f"{row['candidate']} {row['accuracy']:.2%}" for row in before)
     return (
         "**What helps a recipe.** Each candidate is a change of what `best` was, learned "
         f"{found['share_of_tracks']:.0%} of the training tracks for {found['steps']} steps and was asked for "
         f"{first['tracks']} others. Intervals are of 95%, over seeds and tracks; a single training has none, and "
         "decides nothing (`python -m benchmarks.recipe_selection`).\n\n"
-        "| candidate | trainings | accuracy | gain |\n| --- | --- | --- | --- |\n" + "\n".join(rows)
+        "| candidate | precision | trainings | accuracy | gain |\n| --- | --- | --- | --- | --- |\n"
+        + "\n".join(rows)
+        + f"\n\nEarlier, as changes of `default` without drawn signs, one training each: {earlier}."
     )
 
 
