@@ -8,6 +8,7 @@ from hypothesis.extra.numpy import arrays
 from psignifit import psignifit
 from scipy.special import ndtr
 
+from noise.crossing import interpolation_doubt
 from noise.resampling import resample
 from noise.thresholds import compare_thresholds, estimate_curve, estimate_threshold, find_threshold
 
@@ -145,6 +146,17 @@ class TestCensoring:
         found = estimate_threshold(LEVELS, _images(200, centre=0.05, spread=0.01), share=0.5)
         assert _numbers(found) == (0.1, 0.0, 0.1, "below")
 
+    def test_a_target_met_at_the_first_level_may_have_been_met_before(self):
+        correct = np.arange(200)[:, None] < np.array([200, 100, 0])
+        found = estimate_threshold([0.0, 0.1, 0.2], correct, share=0.5)
+        assert (found.value, found.low, found.censored) == (0.1, 0.0, "below")
+
+    def test_an_interval_that_reaches_below_the_first_level_reaches_to_the_clean_one(self):
+        found = estimate_threshold(LEVELS, _images(40, centre=0.13, spread=0.1), share=0.5)
+        assert 0.1 < found.value < 0.2
+        assert found.low == 0.0
+        assert found.censored == ""
+
     @pytest.mark.parametrize("groups", [1, 2, 6, 10])
     def test_few_groups_have_no_honest_interval(self, groups):
         found = estimate_threshold(LEVELS, _images(60), share=0.5, groups=np.arange(60) * groups // 60)
@@ -172,6 +184,11 @@ class TestBetweenLevels:
         found = estimate_threshold(LEVELS, _images(6000), share=0.5)
         assert found.high - found.low == pytest.approx(2 * 1.96 * 0.15 * np.sqrt(np.pi / 2 / 6000), rel=0.1)
         assert found.interpolation_error < 0.25 * found.sampling_error
+
+    def test_the_interpolation_error_is_the_larger_of_both_sides(self):
+        correct = _images(6000, centre=0.52, spread=0.02)
+        found = estimate_threshold(LEVELS, correct, share=0.9)
+        assert found.interpolation_error == max(interpolation_doubt(LEVELS, correct.mean(axis=0), 0.9))
 
     def test_more_levels_narrow_it(self):
         tolerances = np.random.default_rng(0).normal(0.55, 0.01, 6000)
@@ -250,6 +267,11 @@ class TestComparison:
         assert there.ratio == pytest.approx(1 / back.ratio)
         assert (there.low, there.high) == pytest.approx((1 / back.high, 1 / back.low), rel=0.02)
         assert there.p == pytest.approx(back.p, abs=0.02)
+
+    def test_thresholds_are_counted_from_the_clean_level(self):
+        a, b = _images(300, centre=0.5), _images(300, centre=0.45)
+        here, there = (compare_thresholds(LEVELS + shift, a, b, share=0.5) for shift in (0.0, 2.0))
+        assert (there.ratio, there.low, there.high) == pytest.approx((here.ratio, here.low, here.high))
 
     def test_pairing_removes_what_both_find_hard(self):
         tolerances = np.random.default_rng(0).normal(0.5, 0.15, 500)
