@@ -235,7 +235,9 @@ def _find(sample: Resampled, share: float, confidence: float) -> Threshold:
     if np.isinf(value):
         return _censor(levels, value, low, high, method)
     early, late = interpolation_doubt(levels, first.accuracy, share)
-    low, high = value - float(np.hypot(value - low, early)), value + float(np.hypot(high - value, late))
+    low = value - float(np.hypot(value - low, early))
+    if np.isfinite(high):
+        high = min(value + float(np.hypot(high - value, late)), float(levels[-1]))
     found = _censor(levels, value, low, high, method)
     if found.censored:
         return found

@@ -53,20 +53,18 @@ def test_loads_of_networks_that_learned_as_much_are_compared(results):
     assert "each of 2 seeds, too few for an interval" in said
 
 
-@pytest.mark.parametrize(
-    ("accuracy", "verdict"),
-    [(0.921, "differ by 0.1%, less than that: which of them helps is not known"), (0.97, "differ by 5.0%, more")],
-)
-def test_recipes_closer_than_their_error_are_not_ranked(results, accuracy, verdict):
-    about = {"f1_macro": 0.8, "tracks": 981, "tracks_mostly_wrong": 50}
-    candidates = [
-        {"candidate": "default", "accuracy": 0.92, **about},
-        {"candidate": "a", "accuracy": accuracy, **about},
-    ]
-    write(results / "recipe_selection.json", {"share_of_tracks": 0.25, "steps": 980, "candidates": candidates})
+def test_a_recipe_of_one_training_has_no_interval_and_decides_nothing(results):
+    alone = {"candidate": "a", "precision": "float32", "seeds": 1, "accuracy": 0.93, "low": None, "high": None}
+    several = {"candidate": "as it was", "precision": "float32", "seeds": 3, "accuracy": 0.92, "low": 0.9, "high": 0.94}
+    gain = {"gain": 0.01, "gain_low": None, "gain_high": None}
+    about = {"share_of_tracks": 0.25, "steps": 980, "candidates": [{"tracks": 981}]}
+    write(results / "recipe_selection.json", about | {"table": [alone | gain, several]})
+    write(results / "recipe_selection_of_default.json", {"candidates": [{"candidate": "default", "accuracy": 0.91}]})
     said = paragraph()
-    assert verdict in said
-    assert "one training each" in said
+    assert "| a | float32 | 1 | 93.00% | +1.00% |" in said
+    assert "| as it was | float32 | 3 | 92.00% [90.00%, 94.00%] |  |" in said
+    assert "a single training has none, and decides nothing" in said
+    assert "one training each: default 91.00%." in said
 
 
 def test_what_a_search_gains_has_the_interval_of_its_repetitions(results):
