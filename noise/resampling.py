@@ -122,6 +122,32 @@ def resample(
     return Resampled(levels_, law.accuracy, curves, counts, answers, copies, unit, redrawn, law.worth, law.effective)
 
 
+def resample_together(
+    curves: Sequence[tuple[ArrayLike, ArrayLike]],
+    *,
+    groups: Labels | None = None,
+    seed: int = 0,
+    replicates: int = REPLICATES,
+) -> list[Resampled]:
+    """Several networks' curves with the same draws of images for all: their levels are drawn as those of one curve.
+
+    Args:
+        curves: of each network its levels (L,), which may differ, and answers (N, L) or (N, R, L) to the same images.
+        groups: as in `resample`.
+        seed: of the draws.
+        replicates: how many.
+    """
+    for own, correct in curves:
+        _checked(own, correct)
+    levels = [np.asarray(own, dtype=np.float64) for own, _ in curves]
+    joined = np.concatenate([np.asarray(correct) for _, correct in curves], axis=-1)
+    drawn = resample(np.arange(joined.shape[-1]), joined, groups=groups, seed=seed, replicates=replicates)
+    stops = np.cumsum([len(own) for own in levels])
+    return [
+        replace(drawn.at(np.arange(stop - len(own), stop)), levels=own) for own, stop in zip(levels, stops, strict=True)
+    ]
+
+
 @dataclass(frozen=True)
 class _Law:
     """What groups tell together of the law of a curve, on the scale of arcsin(sqrt(accuracy)).

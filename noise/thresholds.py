@@ -20,7 +20,7 @@ from noise.intervals import (
     spread,
     up_to_first_fall,
 )
-from noise.resampling import FEWEST_GROUPS, resample
+from noise.resampling import FEWEST_GROUPS, resample, resample_together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -166,11 +166,8 @@ def compare_thresholds(
     answers = [np.asarray(correct) for correct in (correct_a, correct_b)]
     if answers[0].shape != answers[1].shape:
         raise ValueError(f"correct_b: shape {answers[1].shape}, correct_a: {answers[0].shape}; give the same images")
-    resample(levels, answers[0], groups=groups, replicates=0)  # checks all that is not the pair's
-    both = np.concatenate(answers, axis=-1)
-    joint = resample(np.arange(both.shape[-1]), both, groups=groups, seed=seed)
-    halves = np.arange(both.shape[-1]).reshape(2, -1)
-    pair = [_half(joint, np.asarray(levels, dtype=np.float64), half).on_steps(step) for half in halves]
+    curves = [(levels, correct) for correct in answers]
+    pair = [sample.on_steps(step) for sample in resample_together(curves, groups=groups, seed=seed)]
     return _compare(pair, share, confidence, step)
 
 
@@ -249,11 +246,6 @@ def _no_interval(sample: Resampled) -> str:
         f"{_POINT}; no honest interval: {sample.groups} {sample.unit} of these sizes tell as little as "
         f"{sample.effective:.1f} of one size, and it takes {FEWEST_GROUPS}"
     )
-
-
-def _half(joint: Resampled, levels: Floats, columns: NDArray[np.int64]) -> Resampled:
-    """One network's curve of a sample in which the levels of two stand side by side."""
-    return replace(joint.at(columns), levels=levels)
 
 
 def _compare(pair: Sequence[Resampled], share: float, confidence: float, step: float) -> Comparison:

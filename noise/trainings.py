@@ -7,7 +7,7 @@ over all trainings; the interval holds both what is unknown, the images and the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from scipy.special import stdtrit
 
 from noise.crossing import crossings, interpolation_doubt
 from noise.intervals import up_to_first_fall
-from noise.resampling import REPLICATES, Resampled, resample
+from noise.resampling import REPLICATES, Resampled, resample_together
 from noise.thresholds import Comparison, Threshold, find_threshold
 
 if TYPE_CHECKING:
@@ -253,25 +253,16 @@ def _difference(recipes: Sequence[_Draws]) -> _Mean:
 def _paired(
     recipes: Sequence[Sequence[Network]], groups: Labels | None, seed: int, step: float, replicates: int
 ) -> list[list[Resampled]]:
-    """Each network's curve with the same draws of images for all: their levels are drawn as those of one curve."""
+    """Each network's curve, recipe by recipe, with the same draws of images for all."""
     networks = [network for recipe in recipes for network in recipe]
     if any(len(recipe) < 2 for recipe in recipes):
         raise ValueError("networks: fewer than two of a recipe, which say nothing of its next training; train another")
-    levels = [np.asarray(given, dtype=np.float64) for given, _ in networks]
-    answers = [np.asarray(given) for _, given in networks]
-    for own, correct in zip(levels, answers, strict=True):
-        if correct.shape[:-1] != answers[0].shape[:-1]:
-            raise ValueError(
-                f"correct: shapes {correct.shape} and {answers[0].shape}; give the same images and repeats"
-            )
-        resample(own, correct[:1], replicates=0)  # checks them
-    joined = np.concatenate(answers, axis=-1)
-    drawn = resample(np.arange(joined.shape[-1]), joined, groups=groups, seed=seed, replicates=replicates)
-    stops = np.cumsum([len(own) for own in levels])
-    parts = iter(
-        replace(drawn.at(np.arange(stop - len(own), stop)), levels=own).on_steps(step)
-        for own, stop in zip(levels, stops, strict=True)
-    )
+    first, *others = (np.shape(correct) for _, correct in networks)
+    for shape in others:
+        if shape[:-1] != first[:-1]:
+            raise ValueError(f"correct: shapes {shape} and {first}; give the same images and repeats")
+    drawn = resample_together(networks, groups=groups, seed=seed, replicates=replicates)
+    parts = iter([sample.on_steps(step) for sample in drawn])
     return [[next(parts) for _ in recipe] for recipe in recipes]
 
 
