@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.errors import InputError
+from pipelines.quiet import fast_kernels
 
 ROOT = Path(__file__).resolve().parent.parent
 LEFT_FOR_TASKS = 0.5
@@ -84,7 +85,7 @@ def _runtime_environment(*, shipped: bool) -> dict[str, Any]:
     Only the driver writes to MLflow: MLFLOW_RUN_ID, which `mlflow run` sets, never reaches a worker.
     """
     search = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
-    variables = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    variables = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "TF_CPP_MIN_LOG_LEVEL": "3", **fast_kernels()}
     if not shipped:
         return {"env_vars": {**variables, "PYTHONPATH": search}}
     if os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR"):

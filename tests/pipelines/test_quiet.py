@@ -2,6 +2,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from pipelines.quiet import _native_errors_discarded
 
 
@@ -19,3 +21,16 @@ def test_errors_are_heard_again_afterwards(capfd):
         os.write(2, b"lost")
     os.write(2, b"heard")
     assert capfd.readouterr().err == "heard"
+
+
+@pytest.mark.parametrize(("said", "taken"), [(None, "1"), ("0", "0")])
+def test_tensorflow_computes_with_onednn_unless_told_otherwise(monkeypatch, said, taken):
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
+    if said:
+        monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", said)
+    code = "from pipelines.quiet import load_tensorflow; load_tensorflow()\n"
+    code += "from tensorflow.python.framework.test_util import IsMklEnabled\n"
+    code += "from pipelines.cluster import _runtime_environment\n"
+    code += "print(IsMklEnabled(), _runtime_environment(shipped=True)['env_vars']['TF_ENABLE_ONEDNN_OPTS'])"
+    said_by = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said_by.split()[-2:] == [str(taken == "1"), taken]
