@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks.readme_coverage import coverage
+from benchmarks.readme_coverage import comparisons, coverage, mutants, recipes
 from benchmarks.readme_gans import gans
 from benchmarks.readme_networks import networks, robustness, wilson
 from benchmarks.readme_training import experiments
@@ -123,7 +123,13 @@ def _rendered() -> str:
 def _coverage() -> str:
     seconds = _read("analysis_speed.json")["images_as_groups"]["seconds"]
     speed = f"All curves and thresholds of the standard grid, per class too, take {seconds:.0f} s."
-    return f"{coverage(_read('threshold_coverage.json'))}\n\n{speed}"
+    said = [
+        coverage(_read("threshold_coverage.json")),
+        comparisons(_read("comparison_coverage.json")),
+        recipes(_read("recipe_coverage.json")),
+        mutants(_read("mutation.json")),
+    ]
+    return "\n\n".join([*said, speed])
 
 
 def _speed() -> str:

@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks.readme_coverage import coverage
+from benchmarks.readme_coverage import comparisons, coverage, mutants, recipes
 
 ROW = {
     "scenario": "even falls", "images": 300, "share": 0.9, "criterion": "begins", "coverage": 0.951, "low": 0.93,
@@ -51,5 +51,45 @@ def test_a_row_of_another_form_is_refused():
         coverage(bare)
 
 
-def test_the_table_of_an_earlier_estimator_is_not_quoted():
-    assert "%" not in coverage({"scenarios": [{"coverage": 0.95, "bar": True}]})
+COMPARED = {
+    "scenario": "even falls", "images": 300, "ratio": 1.0, "share": 0.5, "criterion": "fails", "coverage": 0.96,
+    "coverage_low": 0.94, "coverage_high": 0.97, "apart": 0.04, "apart_low": 0.03, "apart_high": 0.06, "factor": 1.2,
+    "simulations": 400, "infinite": 0,
+}  # fmt: skip
+
+
+def test_false_alarms_are_those_of_networks_that_are_alike():
+    unlike = COMPARED | {"ratio": 1.2, "apart": 0.9, "apart_low": 0.88, "apart_high": 0.92, "coverage": 0.93}
+    nothing = {name: COMPARED[name] for name in ("scenario", "images", "ratio", "share", "criterion")}
+    said = comparisons({"command": "compare", "rows": [COMPARED, unlike, nothing]})
+    assert "93.0% [94.0%, 97.0%] in the lowest of 2 rows (even falls, 300 images, fails)" in said
+    assert "told apart in 4.0% [3.0%, 6.0%] in the highest" in said
+    assert "1 rows more have no interval" in said
+    assert said.count("| even falls |") == 3
+
+
+def test_a_recipe_is_not_read_off_one_of_its_networks():
+    row = {
+        "trainings": 3,
+        "images": 1000,
+        "sudden": False,
+        "share": 0.5,
+        "coverage_by_one_network": 0.96,
+        "spread": 0.0,
+    }
+    for name, value in (("coverage", 0.97), ("ratio_coverage", 0.98), ("false_alarms", 0.01)):
+        row |= {name: value, f"{name}_low": value - 0.01, f"{name}_high": value + 0.01}
+    apart = row | {"spread": 3.0, "coverage": 0.94, "coverage_by_one_network": 0.55, "false_alarms": 0.015}
+    said = recipes({"command": "simulate", "scenarios": [row, apart]})
+    assert "94.0% [96.0%, 98.0%] in the lowest of 2 rows" in said
+    assert "covers in as little as 55%" in said
+    assert "told apart in 1.5% [0.0%, 2.0%] in the highest" in said
+
+
+def test_mutants_that_live_and_those_that_change_nothing_are_counted_apart():
+    killed = {"list": "drawn", "outcome": "killed", "equivalent": ""}
+    rows = [killed, killed, killed | {"outcome": "survived"}]
+    rows += [killed | {"outcome": "survived", "equivalent": "why"}, killed | {"list": "plausible"}]
+    said = mutants({"command": "mutate", "seed": 7, "mutants": rows})
+    assert "2 of 3 drawn by seed 7 from all that a tool makes (1 more cannot" in said
+    assert "1 of 1 plausible ones" in said
