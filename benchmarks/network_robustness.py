@@ -139,7 +139,8 @@ def _compared(one: Sequence[RightAnswers], other: Sequence[RightAnswers], criter
 
 def _predictions(work: Path) -> dict[str, pd.DataFrame]:
     """Answers to the clean test images of every network that `train` left, by the name of its folder."""
-    files = [file for name in NETWORKS for file in sorted(work.glob(f"{name}/**/predictions.parquet"))]
+    places = [place for name in NETWORKS for place in (name, f"{name}_seeds")]
+    files = [file for place in places for file in sorted(work.glob(f"{place}/**/predictions.parquet"))]
     return {str(file.parent.relative_to(work)): pd.read_parquet(file).set_index("image_id") for file in files}
 
 

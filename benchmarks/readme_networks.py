@@ -51,29 +51,36 @@ def folder(name: str) -> str:
 
 
 def _network(name: str) -> str:
-    place = RESULTS / folder(name)
-    scores: dict[str, Any] = json.loads((place / "scores.json").read_text())
-    repeats = place / "repeats.csv"
-    if repeats.exists():
-        seeds = pd.read_csv(repeats)
-        metrics = json.loads((place / "results.json").read_text())["metrics"]
-        wrong, minutes, f1 = ", ".join(map(str, seeds["wrong"])), seeds["seconds"].mean() / 60, seeds["f1_macro"].mean()
-        trainings = f"{len(seeds)}, worst {seeds['accuracy'].min():.2%}; "
-        mean = seeds["accuracy"].mean()
-    else:
-        metrics = {}
+    scores: dict[str, Any] = json.loads((RESULTS / folder(name) / "scores.json").read_text())
+    seeds, ends = _seeds(name)
+    if seeds is None:
         wrong, minutes, f1 = str(scores["wrong"]), scores["training_seconds"] / 60, scores["f1_macro"]
         trainings, mean = "1; ", scores["accuracy"]
-    if "repeats/accuracy_worst" in metrics:  # as of the trainings whose predictions are kept
-        low, high = (metrics[f"repeats/accuracy_{end}"] for end in ("low", "high"))
-        trainings += "trainings and images"
     else:
-        low, high = wilson(mean * scores["test_images"], scores["test_images"])
-        trainings += "images alone"
+        wrong, minutes, f1 = ", ".join(map(str, seeds["wrong"])), seeds["seconds"].mean() / 60, seeds["f1_macro"].mean()
+        trainings, mean = f"{len(seeds)}, worst {seeds['accuracy'].min():.2%}; ", seeds["accuracy"].mean()
+    low, high = ends or wilson(mean * scores["test_images"], scores["test_images"])
     return (
-        f"| `{name}`: {NETWORKS[name]} | {scores['parameters'] / 1e6:.2f} million | "
-        f"{mean:.2%} [{low:.2%}, {high:.2%}] | {trainings} | {wrong} | {f1:.4f} | {minutes:.0f} |"
+        f"| `{name}`: {NETWORKS[name]} | {scores['parameters'] / 1e6:.2f} million | {mean:.2%} [{low:.2%}, {high:.2%}] "
+        f"| {trainings}{'trainings and images' if ends else 'images alone'} | {wrong} | {f1:.4f} | {minutes:.0f} |"
     )
+
+
+def _seeds(name: str) -> tuple[pd.DataFrame | None, tuple[float, float] | None]:
+    """A row for each training of a recipe, if there are several, and the interval over both them and the images.
+
+    That needs the predictions of each, from which `benchmarks.training_experiments` writes accuracy.json.
+    """
+    place = RESULTS / "networks" / name
+    if not (place / "repeats.csv").exists():
+        return None, None
+    seeds = pd.read_csv(place / "repeats.csv")
+    if len(seeds) < 2:
+        return None, None
+    if not (place / "accuracy.json").exists():
+        return seeds, None
+    found = json.loads((place / "accuracy.json").read_text())
+    return seeds, (found["accuracy_low"], found["accuracy_high"])
 
 
 def wilson(right: float, images: int) -> tuple[float, float]:

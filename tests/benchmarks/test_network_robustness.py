@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from click import ClickException
 
-from benchmarks.network_robustness import accuracies_table, comparisons_table, verdicts
+from benchmarks.network_robustness import _predictions, accuracies_table, comparisons_table, verdicts
 
 LEVELS = np.linspace(0, 1, 11)
 IMAGES = [f"test/{image:03d}" for image in range(200)]
@@ -91,3 +91,11 @@ def test_accuracies_are_compared_by_mcnemars_exact_test():
 def test_accuracies_on_other_images_are_refused():
     with pytest.raises(ClickException, match="different images"):
         accuracies_table({"one": answers(1), "other": answers(1).iloc[1:]})
+
+
+def test_the_seeds_of_a_recipe_are_among_the_networks(tmp_path):
+    for place in ("best_seeds/seed-0", "best_seeds/seed-1", "reference", "elsewhere"):
+        (tmp_path / place).mkdir(parents=True)
+        table = pd.DataFrame({"image_id": ["test/0"], "label": [1], "predicted": [1]})
+        table.to_parquet(tmp_path / place / "predictions.parquet")
+    assert set(_predictions(tmp_path)) == {"best_seeds/seed-0", "best_seeds/seed-1", "reference"}

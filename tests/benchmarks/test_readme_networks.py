@@ -54,17 +54,21 @@ def test_the_thresholds_of_networks_are_said_to_be_of_these_networks(grids):
     assert "One training of each was measured" in said
 
 
-def train(tmp_path, name, wrong, seeds=(), **metrics):
+def train(root, name, wrong, seeds=(), ends=None):
     """The files of a network that gets some of 1,000 images wrong, the first ones of all."""
-    place = tmp_path / ("train" if name == "default" else f"networks/{name}")
+    place = root / ("train" if name == "default" else f"networks/{name}")
     place.mkdir(parents=True)
     scores = {"accuracy": 1 - wrong / 1000, "wrong": wrong, "test_images": 1000, "parameters": 1e6, "f1_macro": 0.9}
     (place / "scores.json").write_text(json.dumps(scores | {"training_seconds": 60}))
-    (place / "results.json").write_text(json.dumps({"metrics": metrics}))
     pd.DataFrame({"image_id": [f"test/{image}" for image in range(wrong)]}).to_csv(place / "mistakes.csv")
     if seeds:
         rows = [{"accuracy": 1 - count / 1000, "wrong": count, "f1_macro": 0.9, "seconds": 60} for count in seeds]
-        pd.DataFrame(rows).to_csv(place / "repeats.csv")
+        joined = root / "networks" / name
+        joined.mkdir(parents=True, exist_ok=True)
+        pd.DataFrame(rows).to_csv(joined / "repeats.csv")
+        if ends:
+            found = dict(zip(("accuracy_low", "accuracy_high"), ends, strict=True))
+            (joined / "accuracy.json").write_text(json.dumps(found))
     return place
 
 
@@ -86,15 +90,20 @@ def test_the_interval_of_one_training_is_over_images_alone(trained):
 
 
 def test_alike_counts_of_few_trainings_make_no_narrow_interval(trained):
-    train(trained, "best", 3, seeds=(3, 3, 3), **{"repeats/accuracy_low": 0.997, "repeats/accuracy_high": 0.997})
+    train(trained, "best", 3, seeds=(3, 3, 3))
     low, high = wilson(997, 1000)
     assert row("best")[3:6] == [f"99.70% [{low:.2%}, {high:.2%}]", "3, worst 99.70%; images alone", "3, 3, 3"]
 
 
 def test_trainings_whose_predictions_are_kept_have_an_interval_over_both(trained):
-    ends = {"repeats/accuracy_low": 0.991, "repeats/accuracy_high": 0.998, "repeats/accuracy_worst": 0.994}
-    train(trained, "best", 4, seeds=(4, 6), **ends)
-    assert row("best")[3:5] == ["99.50% [99.10%, 99.80%]", "2, worst 99.40%; trainings and images"]
+    for name in ("best", "default"):
+        train(trained, name, 4, seeds=(4, 6), ends=(0.991, 0.998))
+        assert row(name)[3:5] == ["99.50% [99.10%, 99.80%]", "2, worst 99.40%; trainings and images"]
+
+
+def test_a_single_training_of_several_to_come_is_one(trained):
+    train(trained, "default", 4, seeds=(4,), ends=(None, None))
+    assert row("default")[4] == "1; images alone"
 
 
 def test_networks_are_compared_image_by_image(trained):
