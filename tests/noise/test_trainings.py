@@ -127,6 +127,13 @@ class TestCensoring:
         assert {each.censored for each in found.each} == {"above"}
         assert found.low < 1.0
 
+    def test_just_not_reached_from_the_second_level_on_is_sure_up_to_the_first(self, random):
+        right = np.ones((400, len(LEVELS)), bool)
+        right[202:, 2:] = False
+        networks = [(LEVELS, right[random.permutation(400)]) for _ in range(3)]
+        found = recipe_threshold(networks, share=0.5)
+        assert (found.low, found.censored) == (LEVELS[1], "above")
+
     def test_not_reached_by_one_is_bounded_from_below_by_the_others(self, random):
         found = recipe_threshold(_networks([0.7, 0.75, 3.0], _shared(400, random), random), share=0.5)
         assert (found.value, found.high, found.censored) == (np.inf, np.inf, "above")
