@@ -11,8 +11,9 @@ import pandas as pd
 
 from benchmarks.readme_coverage import comparisons, coverage, mutants, recipes
 from benchmarks.readme_gans import gans
-from benchmarks.readme_networks import networks, robustness, wilson
+from benchmarks.readme_networks import networks, robustness
 from benchmarks.readme_training import experiments
+from pipelines.intervals import wilson_interval
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "results"
@@ -45,7 +46,7 @@ def _read(path: str) -> dict[str, Any]:
 def _training() -> str:
     scores = _read("gtsrb/train/scores.json")
     seconds = _read("gtsrb/train/results.json")["seconds"]
-    low, high = wilson(scores["test_images"] - scores["wrong"], scores["test_images"])
+    low, high = wilson_interval(scores["accuracy"], scores["test_images"])
     rows = [
         ("accuracy [95%, over images alone]", f"{scores['accuracy']:.2%} [{low:.2%}, {high:.2%}]"),
         ("balanced accuracy", f"{scores['balanced_accuracy']:.2%}"),

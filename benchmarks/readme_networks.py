@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 from scipy.stats import binomtest
 
+from pipelines.intervals import wilson_interval
 from pipelines.reports.summary import spoken
 
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "gtsrb"
@@ -59,7 +60,7 @@ def _network(name: str) -> str:
     else:
         wrong, minutes, f1 = ", ".join(map(str, seeds["wrong"])), seeds["seconds"].mean() / 60, seeds["f1_macro"].mean()
         trainings, mean = f"{len(seeds)}, worst {seeds['accuracy'].min():.2%}; ", seeds["accuracy"].mean()
-    low, high = ends or wilson(mean * scores["test_images"], scores["test_images"])
+    low, high = ends or wilson_interval(mean, scores["test_images"])
     return (
         f"| `{name}`: {NETWORKS[name]} | {scores['parameters'] / 1e6:.2f} million | {mean:.2%} [{low:.2%}, {high:.2%}] "
         f"| {trainings}{'trainings and images' if ends else 'images alone'} | {wrong} | {f1:.4f} | {minutes:.0f} |"
@@ -81,13 +82,6 @@ def _seeds(name: str) -> tuple[pd.DataFrame | None, tuple[float, float] | None]:
         return seeds, None
     found = json.loads((place / "accuracy.json").read_text())
     return seeds, (found["accuracy_low"], found["accuracy_high"])
-
-
-def wilson(right: float, images: int) -> tuple[float, float]:
-    """The 95% interval of a share of images, by images alone; `right` may be the mean of several counts."""
-    share, square = right / images, 1.96**2 / images
-    half = 1.96 * ((share * (1 - share) + square / 4) / images) ** 0.5
-    return (share + square / 2 - half) / (1 + square), (share + square / 2 + half) / (1 + square)
 
 
 def _paired(names: list[str]) -> str:

@@ -6,8 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks.readme_networks import wilson
-from pipelines.intervals import t_interval
+from pipelines.intervals import t_interval, wilson_interval
 from pipelines.reports.effects import ENOUGH
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
@@ -53,7 +52,7 @@ def _holdout() -> str:
         scores = _read(f"gtsrb/holdout/{what}/scores.json")
         history = pd.read_csv(RESULTS / f"gtsrb/holdout/{what}/history.csv")
         best = float(history["val_accuracy"].iloc[int(scores["best_epoch"])])
-        low, high = wilson(scores["wrong"], scores["test_images"])
+        low, high = wilson_interval(scores["wrong"] / scores["test_images"], scores["test_images"])
         said.append((1 - best, f"{1 - scores['accuracy']:.2%} [{low:.2%}, {high:.2%}]", 1 - scores["accuracy"]))
     (frames, frames_test, frames_share), (tracks, tracks_test, _) = said
     return (
@@ -147,7 +146,7 @@ def _search() -> str:
     champion = _read("gtsrb/search/champion/scores.json")
     trials = pd.read_csv(RESULTS / "gtsrb/search/trials.csv")
     best = _read("gtsrb/search/best.json")["parameters"]
-    low, high = wilson(champion["test_images"] - champion["wrong"], champion["test_images"])
+    low, high = wilson_interval(1 - champion["wrong"] / champion["test_images"], champion["test_images"])
     return (
         f"**Search.** The command under [Use it](#use-it) tried {len(trials)} trials in "
         f"{_read('gtsrb/search/search.json')['seconds'] / 60:.0f} minutes, its champion's training on all images "

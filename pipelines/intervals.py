@@ -23,6 +23,15 @@ def t_interval(values: ArrayLike, confidence: float = 0.95) -> tuple[float, floa
     return mean, mean - half, mean + half
 
 
+def wilson_interval(rate: float, count: float, confidence: float = 0.95) -> tuple[float, float]:
+    """Wilson's interval (1927) of a rate of `count` independent answers; `count` need not be whole."""
+    quantile = float(ndtri((1 + confidence) / 2))
+    square = quantile**2 / count
+    centre = (rate + square / 2) / (1 + square)
+    half = quantile / (1 + square) * float(np.sqrt(rate * (1 - rate) / count + square / (4 * count)))
+    return max(centre - half, 0.0), min(centre + half, 1.0)
+
+
 def accuracy_interval(
     correct: ArrayLike, *, groups: ArrayLike | None = None, confidence: float = 0.95
 ) -> tuple[float, float, float]:
@@ -57,7 +66,7 @@ def accuracy_interval(
     of_images = _variance(sums.mean(axis=0))
     margin = max(normal**2 * of_images, student**2 * of_seeds + normal**2 * (of_images - _own_variance(sums)))
     worth = min(normal**2 * mean * (1 - mean) / margin, right.size) if margin else images
-    return mean, *_wilson(mean, worth, normal)
+    return mean, *wilson_interval(mean, worth, confidence)
 
 
 def accuracy_gain(
@@ -120,11 +129,3 @@ def _own_variance(sums: NDArray[np.float64]) -> float:
     """The part of the variance by groups that is of one network alone."""
     seeds, groups = sums.shape
     return float(sums.var(axis=0, ddof=1).sum() / seeds * groups / max(groups - 1, 1))
-
-
-def _wilson(rate: float, count: float, quantile: float) -> tuple[float, float]:
-    """Wilson's interval of a rate of `count` independent answers."""
-    square = quantile**2 / count
-    centre = (rate + square / 2) / (1 + square)
-    half = quantile / (1 + square) * np.sqrt(rate * (1 - rate) / count + square / (4 * count))
-    return float(centre - half), float(centre + half)

@@ -14,6 +14,7 @@ from noise.distortion import MEASURES, measure
 from noise.plugins import install
 from noise.visibility import Reading, VisibilityCurve, level_at, rank_intervals, read_at, visibility_curve
 from pipelines.analysis import CLEAN, CRITERIA
+from pipelines.intervals import wilson_interval
 from pipelines.signs import SignDataset, Signs
 
 if TYPE_CHECKING:
@@ -243,7 +244,7 @@ def _slight_row(rows: pd.DataFrame, right: pd.DataFrame, levels: pd.DataFrame) -
     for name, index in tested.items():
         found[f"level_{name}"] = np.nan if index is None else at[index]
         found[f"ssim_{name}"] = np.nan if index is None else ssim[index]
-        found |= _failing(name, (np.nan,) * 3 if index is None else wilson(*rates[index]))
+        found |= _failing(name, (np.nan,) * 3 if index is None else (rates[index][0], *wilson_interval(*rates[index])))
     known = bool(np.isfinite(exact.value))
     found["level_at"] = exact.value if known else np.nan
     return found | _failing("at", _between(at, rates, exact) if known else (np.nan,) * 3)
@@ -296,14 +297,7 @@ def _between(levels: Floats, rates: Sequence[tuple[float, float]], level: Readin
     ends[np.isnan(ends)] = level.value  # one image alone has no interval
     rate, least, most = (float(part) for part in smooth(ends))
     straight = rate - float(np.interp(level.value, levels, curve))
-    _, low, high = wilson(rate, float(effective[np.searchsorted(levels, level.value)]))
+    low, high = wilson_interval(rate, float(effective[np.searchsorted(levels, level.value)]))
     under = float(np.sqrt((rate - low) ** 2 + straight**2 + (rate - least) ** 2))
     over = float(np.sqrt((high - rate) ** 2 + straight**2 + (most - rate) ** 2))
     return rate, max(rate - under, 0.0), min(rate + over, 1.0)
-
-
-def wilson(rate: float, effective: float) -> tuple[float, float, float]:
-    """A rate with Wilson's 95% interval, of so many independent images as `effective` says."""
-    z2 = NORMAL_95**2 / effective
-    centre, reach = rate + z2 / 2, float(np.sqrt(z2 * (rate * (1 - rate) + z2 / 4)))
-    return rate, max((centre - reach) / (1 + z2), 0.0), min((centre + reach) / (1 + z2), 1.0)

@@ -12,10 +12,11 @@ from pipelines.analysis import CRITERIA
 from pipelines.failures.classes import ALL
 from pipelines.failures.flow import AT_THRESHOLD
 from pipelines.failures.rows import level_near
+from pipelines.intervals import wilson_interval
 from pipelines.reports.captions import listed, ssim_text
 from pipelines.reports.classes import RANKED_SUPPORT, class_order
 from pipelines.reports.summary import NoiseSummary, classes_of, ends, number, percent, rank_text, spoken
-from pipelines.visibility import RANKS, SLIGHT, wilson
+from pipelines.visibility import RANKS, SLIGHT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -203,7 +204,8 @@ def _fooled(slightest: pd.DataFrame, slight: pd.DataFrame) -> str:
     fooled, recognised = int((slightest["ssim"] >= SLIGHT).sum()), int(slight["n"].max())
     if not fooled:
         return ""
-    share, low, high = wilson(fooled / recognised, float(slight["groups"].max()))
+    share = fooled / recognised
+    low, high = wilson_interval(share, float(slight["groups"].max()))
     return (
         f" At least {percent(share)}{ends(low, high, percent)} of the recognised images ({fooled:,}) fail under one of "
         f"these noises at an SSIM of {SLIGHT:g} or more."

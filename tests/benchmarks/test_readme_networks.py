@@ -7,7 +7,8 @@ from scipy.stats import binomtest
 
 from benchmarks import readme_networks
 from benchmarks.network_robustness import robustness_figure
-from benchmarks.readme_networks import COMPARED, networks, robustness, thresholds, wilson
+from benchmarks.readme_networks import COMPARED, networks, robustness, thresholds
+from pipelines.intervals import wilson_interval
 
 FACTORS = {"reference": 1.0, "best": 2.0, "mobilenet_v2": 1.1}
 
@@ -91,7 +92,7 @@ def test_the_interval_of_one_training_is_over_images_alone(trained):
 
 def test_alike_counts_of_few_trainings_make_no_narrow_interval(trained):
     train(trained, "best", 3, seeds=(3, 3, 3))
-    low, high = wilson(997, 1000)
+    low, high = wilson_interval(0.997, 1000)
     assert row("best")[3:6] == [f"99.70% [{low:.2%}, {high:.2%}]", "3, worst 99.70%; images alone", "3, 3, 3"]
 
 

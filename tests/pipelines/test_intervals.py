@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 from scipy.special import expit, ndtri
 
-from pipelines.intervals import accuracy_gain, accuracy_interval, t_interval
+from pipelines.intervals import accuracy_gain, accuracy_interval, t_interval, wilson_interval
 
 
 def test_the_interval_is_students() -> None:
@@ -140,3 +140,11 @@ def test_a_gain_of_images_in_groups_and_of_single_networks() -> None:
     assert np.isnan([low, high]).all()
     with pytest.raises(ValueError, match="1500 images beside 1499"):
         accuracy_gain(right, right[:, 1:])
+
+
+@pytest.mark.parametrize(("right", "images"), [(0, 20), (17, 20), (20, 20), (6295, 6315)])
+def test_wilsons_interval_is_that_of_scipy(right, images):
+    alone = stats.binomtest(right, images).proportion_ci(method="wilson")
+    assert wilson_interval(right / images, images) == pytest.approx((alone.low, alone.high))
+    alone = stats.binomtest(right, images).proportion_ci(0.8, method="wilson")
+    assert wilson_interval(right / images, images, 0.8) == pytest.approx((alone.low, alone.high))
