@@ -29,7 +29,6 @@ SHOWN = 6
 TRAIN, GRID = "pipelines.train --data output/gtsrb", "pipelines.noise_grid --data output/gtsrb"
 UNTOLD = {
     "gtsrb/prepare/results.json": "pipelines.prepare --data ../shared/gtsrb --output output/gtsrb",
-    "gtsrb/train/results.json": f"{TRAIN} --output output/train",
     "gtsrb/noise_grid/results.json": f"{GRID} --preset all --model output/train/model.keras",
     "gtsrb/cifar_c/results.json": f"{GRID} --preset cifar-c --model output/train/model.keras",
     "gtsrb/networks/best/results.json": f"{TRAIN} --network best --repeats 3 --views 5",
