@@ -8,8 +8,10 @@ from functools import cache
 from hashlib import blake2b
 from importlib.metadata import entry_points, version
 from pathlib import Path
+from traceback import extract_tb
 from types import ModuleType
 
+from noise.exits import staying
 from noise.registry import PLUGINS
 
 LIBRARIES = ("numpy", "numba", "scipy", "opencv-python-headless")
@@ -52,9 +54,12 @@ def install(plugin: Plugin) -> None:
     """
     module = ModuleType(Path(plugin.name).stem)
     try:
-        exec(compile(plugin.source, plugin.name, "exec"), module.__dict__)  # noqa: S102  (the user's own code)
+        with staying("the plug-in"):
+            exec(compile(plugin.source, plugin.name, "exec"), module.__dict__)  # noqa: S102  (the user's own code)
     except Exception as error:
-        raise ValueError(f"{plugin.name}{_line(error)}: {type(error).__name__}: {error}; mend the plug-in") from error
+        raise ValueError(
+            f"{plugin.name}{_line(error, plugin.name)}: {type(error).__name__}: {error}; mend the plug-in"
+        ) from error
 
 
 def code_version(plugin: Plugin | None) -> str:
@@ -79,9 +84,10 @@ def _own_digest() -> bytes:
     return digest.digest()
 
 
-def _line(error: Exception) -> str:
-    """Where in the plug-in an error arose: its own frame is the second, below the call of `exec`."""
+def _line(error: Exception, name: str) -> str:
+    """Where in the plug-in an error arose, or what it comes from (an exit that was caught)."""
     if isinstance(error, SyntaxError):
         return f", line {error.lineno}"
-    frame = error.__traceback__ and error.__traceback__.tb_next
-    return f", line {frame.tb_lineno}" if frame else ""
+    raised = error.__cause__ if isinstance(error.__cause__, SystemExit) else error
+    lines = [frame.lineno for frame in extract_tb(raised.__traceback__) if frame.filename == name]
+    return f", line {lines[0]}" if lines else ""

@@ -1,6 +1,7 @@
 """The catalogue of noises, and the one caller of them all."""
 
 import difflib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -13,6 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from noise.exits import staying
 from noise.keyed import KeyedRandom
 
 Images = NDArray[np.float32]
@@ -26,6 +28,10 @@ JOINT = "__"
 """Between the names of a composite's parts."""
 RESERVED = ("clean", "all")
 """What tables call images without noise, and all noises together."""
+NAME = r"[A-Za-z][A-Za-z0-9_]{0,63}"
+"""A name becomes part of file names and of MLflow's metrics, on every system."""
+LONGEST = 200
+"""Characters of a composite's name, for the same reason."""
 LEAST_SIDE = 8
 """Pixels: smaller images have no room for blurs, blocks and borders."""
 CHUNK_BYTES = 1 << 19
@@ -98,9 +104,14 @@ def noise(
 
     def register(function: NoiseFunction) -> NoiseFunction:
         name = function.__name__
-        if name in _CATALOGUE:
+        if not re.fullmatch(NAME, name) or name.endswith("_"):
+            raise ValueError(
+                f"noise {name!r}: a name is 1 to 64 letters, digits and _ of ASCII, a letter first and no _ last; "
+                "choose another name"
+            )
+        if name.casefold() in map(str.casefold, _CATALOGUE):  # some file systems know no case
             raise ValueError(f"noise {name} is registered already; choose another name")
-        if name in RESERVED or JOINT in name:
+        if name.casefold() in RESERVED or JOINT in name:
             raise ValueError(
                 f"noise {name}: {', '.join(RESERVED)} and names with {JOINT} are taken; choose another name"
             )
@@ -143,7 +154,8 @@ def find(name: str) -> Noise:
 @cache
 def _load_installed() -> None:
     for plugin in entry_points(group=PLUGINS):
-        plugin.load()
+        with staying(f"the installed plug-in {plugin.name} = {plugin.value}"):
+            plugin.load()
 
 
 def _compose(parts: Sequence[Noise]) -> Noise:
@@ -158,6 +170,8 @@ def _compose(parts: Sequence[Noise]) -> Noise:
     composite.__doc__ = f"Apply {', then '.join(part.name for part in parts)}, at the same share of their ranges."
     sources = dict.fromkeys(part.source for part in parts)
     name, unit = JOINT.join(part.name for part in parts), "share of the parts' ranges"
+    if len(name) > LONGEST:
+        raise ValueError(f"noise {name}: {len(name)} characters are too many for a file name; join fewer noises")
     return Noise(name, "composite", unit, 0.0, 1.0, "; ".join(sources), composite)
 
 
@@ -215,7 +229,8 @@ def disturb(
             if level == kind.low:
                 out[index, part] = images[part]
                 continue
-            changed = kind.function(clean, level, random)
+            with staying(f"noise {kind.name}"):
+                changed = kind.function(clean, level, random)
             if changed.shape != clean.shape:
                 raise ValueError(f"noise {kind.name}: returned shape {changed.shape} for images of {clean.shape}")
             if not np.isfinite(changed.sum()):

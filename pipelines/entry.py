@@ -94,7 +94,7 @@ class EntryPoint(Generic[S]):
     def execute(self, settings: S) -> int:
         """Run in an MLflow run of its own; returns the exit code."""
         started, about = time.perf_counter(), provenance()
-        run_id, code, results = "", SUCCESS, Results()
+        run_id, code, results, summary = "", SUCCESS, Results(), ""
         try:
             if (text := self.answer(settings)) is not None:
                 click.echo(text)
@@ -113,6 +113,11 @@ class EntryPoint(Generic[S]):
         except KeyboardInterrupt:
             code = INTERRUPTED
             click.echo("interrupted; --resume continues where an entry point offers it", err=True)
+        except SystemExit as error:  # code of others would end the run so, with an exit code that means success
+            code = FAILURE
+            click.echo(
+                f"error: {self.name}{_place(error)}: the work was ended by an exit (code {error.code})", err=True
+            )
         except Exception:
             code = FAILURE
             click.echo(traceback.format_exc(), err=True)
@@ -170,6 +175,12 @@ def _one_line(error: Exception) -> str:
             for item in error.errors()
         )
     return " ".join(str(error).split())
+
+
+def _place(error: SystemExit) -> str:
+    """Which line ended the work."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f", {last.filename}, line {last.lineno}"
 
 
 def _fail(message: str, code: int) -> None:

@@ -1,3 +1,7 @@
+import os
+import posix
+
+import numpy as np
 import pytest
 
 import noise
@@ -41,6 +45,9 @@ def test_another_process_needs_only_the_text(tmp_path):
         ("x = (", r"own\.py, line 1: SyntaxError"),
         ("import noise\n\nnoise.nothing()", r"own\.py, line 3: AttributeError"),
         ("raise ValueError('no')", r"own\.py, line 1: ValueError: no; mend the plug-in"),
+        ("import sys\n\nsys.exit(0)", r"own\.py, line 3: ValueError: the plug-in: ends the process \(exit code 0\)"),
+        ("def leave():\n    raise SystemExit\n\nleave()", r"own\.py, line 4: .*ends the process \(exit code None\)"),
+        ("import os\nos._exit(0)", r"own\.py, line 2: .*ends the process \(exit code 0\); take the exit out"),
         (OWN.replace("waterline", "gaussian"), r"own\.py, line 4: ValueError: noise gaussian is registered already"),
     ],
 )
@@ -65,6 +72,8 @@ def test_the_version_changes_with_the_plugin():
 
 def test_an_installed_package_adds_its_noises(monkeypatch):
     class Point:
+        name, value = "own", "installed"
+
         def load(self):
             plugins.install(plugins.Plugin("installed.py", OWN))
 
@@ -75,3 +84,27 @@ def test_an_installed_package_adds_its_noises(monkeypatch):
     assert asked == ["sign_to_noise.noises"]
     monkeypatch.undo()
     registry._load_installed.cache_clear()
+
+
+def test_an_installed_package_that_ends_the_process_is_named(monkeypatch):
+    class Point:
+        name, value = "own", "package.module"
+
+        def load(self):
+            raise SystemExit(0)
+
+    monkeypatch.setattr(registry, "entry_points", lambda group: [Point()])
+    registry._load_installed.cache_clear()
+    with pytest.raises(ValueError, match=r"the installed plug-in own = package\.module: ends the process"):
+        noise.find("gaussian")
+    monkeypatch.undo()
+    registry._load_installed.cache_clear()
+
+
+@pytest.mark.parametrize("leave", ["sys.exit(0)", "os._exit(0)", "raise SystemExit"])
+def test_a_noise_that_ends_the_process_is_named_where_it_is_made(leave):
+    body = f"    import os, sys\n    {leave}\n"
+    plugins.install(plugins.Plugin("own.py", OWN.replace("    sunk = images.copy()\n", body)))
+    with pytest.raises(ValueError, match="noise waterline: ends the process"):
+        noise.apply("waterline", np.zeros((1, 8, 8, 3), np.uint8), 0.5, image_ids=["a"])
+    assert os._exit is posix._exit

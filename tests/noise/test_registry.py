@@ -99,6 +99,11 @@ def test_parts_of_a_composite_follow_each_other_on_their_own_ranges():
     np.testing.assert_allclose(blurred / 255, expected, atol=0.51 / 255)
 
 
+def test_a_composite_whose_name_no_file_can_have_is_refused():
+    with pytest.raises(ValueError, match="258 characters are too many for a file name; join fewer noises"):
+        noise.find("__".join(["gaussian_blur"] * 17 + ["fog"]))
+
+
 def test_a_composite_of_unknown_parts_names_the_part():
     with pytest.raises(ValueError, match=r"'gausian' is unknown; did you mean gaussian\?"):
         noise.find("fog__gausian")
@@ -126,11 +131,35 @@ def test_cifar_10_c_is_covered_at_its_five_severities():
     assert sorted(marks) == sorted((corruption, severity) for corruption in corruptions for severity in range(1, 6))
 
 
+NO_NAMES = [
+    "../x",
+    "a/b",
+    "/x",
+    "a\\b",
+    "a\0b",
+    "",
+    ".",
+    "..",
+    "a b",
+    "a\nb",
+    "<lambda>",
+    "a=b",
+    "a:b",
+    "a,b",
+    "é",
+    "_x",
+]
+NO_NAMES += ["x_", "9", "a" * 65, "con.txt", "~", "$HOME"]
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
         ({"name": "clean"}, "clean, all and names with __ are taken"),
         ({"name": "one__two"}, "clean, all and names with __ are taken"),
+        ({"name": "Clean"}, "clean, all and names with __ are taken"),
+        ({"name": "Gaussian"}, "noise Gaussian is registered already"),
+        *(({"name": name}, "letters, digits and _ of ASCII") for name in NO_NAMES),
         ({"low": 1.0, "high": 2.0}, "let it start at 0"),
         ({"high": 0.0}, "let it start at 0"),
     ],

@@ -1,4 +1,6 @@
 import json
+import re
+import sys
 
 import pytest
 from pydantic import Field
@@ -21,6 +23,8 @@ def demo(settings, run):
         raise InputError("--count 2: is\n  unlucky; choose 3")
     if settings.count == 3:
         raise RuntimeError("a fault of ours")
+    if settings.count == 5:
+        sys.exit(0)
     return Results({"count": settings.count}, {"demo/value": 0.5}, {"file": "x"}, "all done")
 
 
@@ -75,6 +79,15 @@ def test_a_fault_of_ours_shows_its_traceback_and_ends_with_code_1(capsys):
     assert code == 1
     assert "RuntimeError: a fault of ours" in said.err
     assert runs()[0].info.status == "FAILED"
+
+
+def test_work_that_ends_the_process_has_failed(capsys):
+    code, said = run(capsys, "--count", "5", "--results", "results.json")
+    assert code == 1
+    assert re.fullmatch(r"error: demo, .*, line \d+: the work was ended by an exit \(code 0\)\n", said.err)
+    assert runs()[0].info.status == "FAILED"
+    with open("results.json") as file:
+        assert json.load(file)["status"] == "failed"
 
 
 @pytest.mark.parametrize(
