@@ -7,7 +7,7 @@ import sys
 
 import noise
 from benchmarks.record import RESULTS
-from pipelines.reports.figures import write_whole
+from pipelines.output_folder import write_whole
 from pipelines.reports.gallery import Layout, draw_gallery, shown_sign, strips_of, to_png
 
 WEAK, STRONG = 0.8, 0.5

@@ -4,6 +4,7 @@ import json
 import zipfile
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ def save_checkpoint(path: Path, settings: dict[str, Any], state: dict[str, Any],
     }
     about = json.dumps({"settings": settings, "state": state, "counts": {name: len(arrays[name]) for name in arrays}})
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".part")
+    beside = path.with_name(f".{uuid4().hex}.part.{path.name}")
     with beside.open("wb") as file:
         np.savez(file, about=np.array(about), **named)
     beside.replace(path)

@@ -9,6 +9,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
+from uuid import uuid4
 
 import keras
 import numpy as np
@@ -240,7 +241,7 @@ class _BestEpoch(keras.callbacks.Callback):
         arrays |= {f"average_{i}": value for i, value in enumerate(self.average.averages if self.average else [])}
         arrays |= {f"best_{i}": value for i, value in enumerate(self.best_weights)}
         history = json.dumps({"epochs": self.history.epochs, "best_epoch": self.history.best_epoch})
-        beside = self.checkpoint.with_name(self.checkpoint.name + ".part")
+        beside = self.checkpoint.with_name(f".{uuid4().hex}.part.{self.checkpoint.name}")
         with beside.open("wb") as file:
             np.savez(file, history=np.array(history), stopped=np.array(self.stopped), **arrays)
         beside.replace(self.checkpoint)

@@ -146,8 +146,13 @@ def fit_transfer(
 
 def forget(checkpoint: Path) -> None:
     """Remove all files of a training with this checkpoint, so that the next one begins anew."""
-    for path in (checkpoint, _head_checkpoint(checkpoint)):
+    for path in checkpoint_files(checkpoint):
         path.unlink(missing_ok=True)
+
+
+def checkpoint_files(checkpoint: Path) -> tuple[Path, Path]:
+    """The files of a training with this checkpoint: its own, and that of the training of the head before it."""
+    return checkpoint, _head_checkpoint(checkpoint)
 
 
 def freeze(model: keras.Model, trainable: float) -> None:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipelines.classifier import Classifier
-from pipelines.grid import Columns, Shelf, Unit, keep, load_shared_predictor, unpack
+from pipelines.grid import Unit, load_shared_predictor, unpack
+from pipelines.unit_files import Columns, Shelf, keep, read_unit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -140,5 +141,6 @@ def collect(found: Sequence[Bracket], folder: Path) -> pd.DataFrame:
     import pandas as pd
 
     columns = ["noise", "image_id", "level_below", "level", "predicted", *MEASURES]
-    tables = [pd.DataFrame(columns=columns), *(pd.read_parquet(folder / f"{bracket.key}.parquet") for bracket in found)]
-    return pd.concat(tables[1:] or tables, ignore_index=True).sort_values(["noise", "image_id"], ignore_index=True)
+    tables = [pd.DataFrame(columns=columns), *(read_unit(folder, bracket).to_pandas() for bracket in found)]
+    together: pd.DataFrame = pd.concat(tables[1:] or tables, ignore_index=True)
+    return together.sort_values(["noise", "image_id"], ignore_index=True)

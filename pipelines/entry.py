@@ -6,18 +6,22 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Generic, TypeVar, get_args
+from uuid import uuid4
 
 import click
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
 from pipelines.errors import InputError
+from pipelines.output_folder import output_folder, written_beside
 from pipelines.provenance import provenance
+from pipelines.run_lock import HeldError
 from pipelines.tracking import TrackedRun, open_run
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read by TensorFlow when it is first imported
@@ -55,17 +59,32 @@ S = TypeVar("S", bound=Settings)
 
 @dataclass(frozen=True)
 class EntryPoint(Generic[S]):
-    """A unit of work that can be called from Python, from the command line, or by another entry point."""
+    """A unit of work that can be called from Python, from the command line, or by another entry point.
+
+    `leaves` are the names, or patterns of names, of what it writes right below its --output.
+    """
 
     name: str
     settings: type[S]
     work: Callable[[S, TrackedRun], Results]
     answer: Callable[[S], str | None]
+    leaves: Sequence[str]
 
     def __call__(self, settings: S, run: TrackedRun) -> Results:
         """Do the work inside a run that is already open."""
-        _require_writable("--output", settings.output)
-        return self.work(settings, run)
+        with self.holding(settings.output):
+            return self.work(settings, run)
+
+    @contextmanager
+    def holding(self, folder: Path, *, alone: bool = False) -> Iterator[None]:
+        """Hold a folder for this entry point's files; unless `alone`, this process may hold it already.
+
+        Raises:
+            InputError: it cannot be written, is another run's, or has files of these names that are not ours.
+        """
+        _require_writable("--output", folder)
+        with output_folder(folder, self.name, self.leaves, shared=not alone):
+            yield
 
     def command(self, argv: Sequence[str] | None = None) -> None:
         """Read the command line, do the work, and end the process with an exit code (see the README)."""
@@ -94,21 +113,20 @@ class EntryPoint(Generic[S]):
     def execute(self, settings: S) -> int:
         """Run in an MLflow run of its own; returns the exit code."""
         started, about = time.perf_counter(), provenance()
-        run_id, code, results, summary = "", SUCCESS, Results(), ""
+        run_id, code, results, held = "", SUCCESS, Results(), True
         try:
             if (text := self.answer(settings)) is not None:
                 click.echo(text)
                 return SUCCESS
-            _require_writable("--output", settings.output)
             if settings.results:
                 _require_writable("--results", settings.results.parent)
-            with open_run(self.name, settings) as run:
+            with self.holding(settings.output, alone=True), open_run(self.name, settings) as run:
                 run_id = run.run_id
                 results = self.work(settings, run)
                 run.conclude(results.metrics, results.summary)
                 summary = f"{results.summary}\n\n{run.where_to_look()}"
         except (InputError, ValidationError) as error:
-            code = WRONG_INPUT
+            code, held = WRONG_INPUT, not isinstance(error, HeldError)
             click.echo(f"error: {_one_line(error)}", err=True)
         except KeyboardInterrupt:
             code = INTERRUPTED
@@ -123,17 +141,24 @@ class EntryPoint(Generic[S]):
             click.echo(traceback.format_exc(), err=True)
         else:
             click.echo(summary.strip())
-        if settings.results and settings.results.parent.is_dir():
+        if settings.results and settings.results.parent.is_dir() and held:  # else it may be the other run's file
             about["seconds"] = round(time.perf_counter() - started, 1)
             _write_results(settings.results, self.name, run_id, code, results, about)
         return code
 
 
 def entry_point(
-    name: str, settings: type[S], *, answer: Callable[[S], str | None] = lambda _: None
+    name: str,
+    settings: type[S],
+    *,
+    leaves: Sequence[str] = (),
+    answer: Callable[[S], str | None] = lambda _: None,
 ) -> Callable[[Callable[[S, TrackedRun], Results]], EntryPoint[S]]:
-    """Make a function an entry point; `answer` may reply to an option such as --list without a run."""
-    return lambda work: EntryPoint(name, settings, work, answer)
+    """Make a function an entry point, with the names of what it leaves in its --output.
+
+    `answer` may reply to an option such as --list without a run.
+    """
+    return lambda work: EntryPoint(name, settings, work, answer, leaves)
 
 
 def _option(name: str, info: FieldInfo) -> click.Option:
@@ -198,7 +223,7 @@ def _configure_logging(settings: Settings) -> None:
 def _require_writable(option: str, folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".write-test-{os.getpid()}"
+        probe = folder / f".write-test-{uuid4().hex}"
         probe.touch()
         probe.unlink()
     except OSError as error:
@@ -216,6 +241,5 @@ def _write_results(path: Path, name: str, run_id: str, code: int, results: Resul
         "artifacts": results.artifacts,
         **about,
     }
-    beside = path.with_name(f"{path.name}.part")
-    beside.write_text(json.dumps(document, indent=2, default=str) + "\n")
-    beside.replace(path)
+    with written_beside(path) as beside:
+        beside.write_text(json.dumps(document, indent=2, default=str) + "\n")

@@ -28,6 +28,11 @@ logger = logging.getLogger("pipelines.gan")  # __name__ is __main__ under `pytho
 SMOKE_RECIPE = {"width": 8, "discriminator_width": 8}
 SMOKE = {"steps": 20, "batch_size": 16, "samples": 48, "scores_every": 10, "register_model": False}
 CHECKPOINT = "checkpoint.npz"
+LEAVES = (
+    *("generator.keras", "scores.json", "samples.png", "per_class.csv", "training.png", "history.csv", "training.gif"),
+    *("previews", CHECKPOINT),
+)
+"""What it writes right below --output."""
 OWN_OPTIONS = ("latent", "loss", "steps", "batch_size")
 """Choices of a recipe that have an option of their own."""
 
@@ -104,7 +109,7 @@ class GanSettings(Settings):
             raise InputError(f"--network {name}, --options {self.options!r}: {reason(error)}") from None
 
 
-@entry_point("gan", GanSettings)
+@entry_point("gan", GanSettings, leaves=LEAVES)
 def gan(settings: GanSettings, run: TrackedRun) -> Results:
     """Train a GAN of road signs, of one class or of all, and score what it generates."""
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
@@ -218,9 +223,11 @@ def _train(
     import keras
 
     from pipelines.gans.course import Progress
+    from pipelines.output_folder import claim
 
     keras.config.disable_interactive_logging()  # else MLflow's check of an example prints a progress bar
     checkpoint = settings.output / CHECKPOINT
+    claim(checkpoint)
     if not settings.resume:
         checkpoint.unlink(missing_ok=True)
     progress = Progress(run, judge, recipe.steps, settings.output)

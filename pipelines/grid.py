@@ -9,19 +9,30 @@ from __future__ import annotations
 
 import logging
 import pickle
-import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
-from uuid import uuid4
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pipelines.classifier import Classifier, Predictor, answers, load_predictor
 from pipelines.cluster import TASK_CPUS, Workers
+from pipelines.output_folder import discard
+from pipelines.unit_files import (
+    Columns,
+    Shelf,
+    Work,
+    keep,
+    missing,
+    read_rows,
+    read_unit,
+    unit_file,
+    write_rows,
+    write_unit,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,26 +47,12 @@ if TYPE_CHECKING:
 CLEAN = "clean"
 """The name under which the clean images are predicted, once for the whole grid."""
 FILE = "predictions.parquet"
-MARKER = ".units-of-this-run"
 SLICE_BYTES = 1 << 26
 """Noisy images that a worker holds at a time."""
 BATCHES_A_CALL = 8
 """Forward passes for which a GPU worker is handed images at a time."""
 
-Columns = dict[str, Any]
 log = logging.getLogger(__name__)
-
-
-class Work(Protocol):
-    """A piece of work that an actor does whole, and whose rows go to a file of their own."""
-
-    @property
-    def key(self) -> str:
-        """A hash of all that decides the rows."""
-
-    @property
-    def size(self) -> int:
-        """Rows that come of it."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +138,7 @@ def run(
     """
     import ray
 
-    todo = {unit.key: unit for unit in units if not (folder / f"{unit.key}.parquet").exists()}
+    todo = missing(units, folder)
     if len(todo) < len(units):
         log.info("%d of %d units are done already", len(units) - len(todo), len(units))
     if not todo:
@@ -167,17 +164,21 @@ def run(
 
 @dataclass(frozen=True)
 class Predictions(Mapping[str, "pd.DataFrame"]):
-    """The prediction rows of a grid, in a Parquet file a noise, of which one is in memory at a time."""
+    """The prediction rows of a grid, in a Parquet file a noise, of which one is in memory at a time.
+
+    A file is read by its content: one that other rows took the place of is made anew from the units.
+
+    Attributes:
+        folder: of the files.
+        noises: how each is made.
+    """
 
     folder: Path
-    noises: tuple[str, ...]
+    noises: Mapping[str, Joined]
 
     def __getitem__(self, noise: str) -> pd.DataFrame:
-        import pandas as pd
-
-        if noise not in self.noises:
-            raise KeyError(noise)
-        return pd.read_parquet(self.folder / f"noise={noise}" / FILE)
+        table: pd.DataFrame = self.noises[noise].read(self.folder / f"noise={noise}" / FILE).to_pandas()
+        return table
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.noises)
@@ -186,77 +187,63 @@ class Predictions(Mapping[str, "pd.DataFrame"]):
         return len(self.noises)
 
 
+@dataclass(frozen=True)
+class Joined:
+    """The rows of all units of one noise, in a stable order, with their level's place among all `levels`."""
+
+    units: tuple[Unit, ...]
+    units_folder: Path
+    levels: tuple[float, ...]
+
+    @property
+    def key(self) -> str:
+        """A hash of all that decides the rows."""
+        content = "/".join([*(unit.key for unit in self.units), str(self.levels)])
+        return blake2b(content.encode(), digest_size=12).hexdigest()
+
+    def write(self, path: Path) -> pa.Table:
+        """Join the units' files into one.
+
+        Raises:
+            InputError: one of them was lost or changed since it was written.
+        """
+        import pyarrow as pa
+
+        table = pa.concat_tables(read_unit(self.units_folder, unit) for unit in self.units)
+        places = np.searchsorted(self.levels, table["level"].to_numpy())
+        table = table.add_column(2, "level_index", pa.array(places.astype(np.int16)))
+        order = [("repeat", "ascending"), ("level_index", "ascending"), ("image_id", "ascending")]
+        table = table.sort_by(order)
+        write_rows(path, self.key, table, use_dictionary=["image_id", "track"])
+        return table
+
+    def read(self, path: Path) -> pa.Table:
+        """The rows of the file, if it still is the one that `write` wrote; else they are joined again."""
+        table = read_rows(path, self.key)
+        if table is None:
+            log.warning("%s is not what this run wrote there: it is made anew", path)
+            table = self.write(path)
+        return table
+
+
 def compact(
     units: Sequence[Unit], units_folder: Path, folder: Path, levels: Mapping[str, Sequence[float]]
 ) -> Predictions:
     """Join the units' files into one Parquet file a noise, `noise=<name>/predictions.parquet`, in a stable order.
 
-    Rows get their level's place among all `levels` of their noise, whichever unit measured it.
+    Rows get their level's place among all `levels` of their noise, whichever unit measured it. Files of noises that an
+    earlier grid has left in `folder` are deleted.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    beside = folder.with_name(f"{folder.name}.part")
-    shutil.rmtree(beside, ignore_errors=True)
-    noises = tuple(dict.fromkeys(unit.noise for unit in units))
-    for noise in noises:
-        files = [units_folder / f"{unit.key}.parquet" for unit in units if unit.noise == noise]
-        table = pa.concat_tables(pq.read_table(file) for file in files)
-        places = np.searchsorted(levels.get(noise, (0.0,)), table["level"].to_numpy())
-        table = table.add_column(2, "level_index", pa.array(places.astype(np.int16)))
-        order = [("repeat", "ascending"), ("level_index", "ascending"), ("image_id", "ascending")]
-        target = beside / f"noise={noise}"
-        target.mkdir(parents=True)
-        pq.write_table(table.sort_by(order), target / FILE, use_dictionary=["image_id", "track"])
-    shutil.rmtree(folder, ignore_errors=True)
-    beside.replace(folder)
+    discard(folder)
+    noises = {
+        noise: Joined(
+            tuple(unit for unit in units if unit.noise == noise), units_folder, tuple(levels.get(noise, (0.0,)))
+        )
+        for noise in dict.fromkeys(unit.noise for unit in units)
+    }
+    for noise, joined in noises.items():
+        joined.write(folder / f"noise={noise}" / FILE)
     return Predictions(folder, noises)
-
-
-@dataclass(frozen=True)
-class Shelf:
-    """The folder of the units' files, which a worker on another machine may not see.
-
-    Attributes:
-        folder: where the driver has it.
-        token: what the driver left there, so that another folder of this name is not taken for it.
-    """
-
-    folder: Path
-    token: str
-
-    @classmethod
-    def put_up(cls, folder: Path) -> Shelf:
-        """Make the folder and leave the token in it."""
-        folder.mkdir(parents=True, exist_ok=True)
-        token = uuid4().hex
-        (folder / MARKER).write_text(token)
-        return cls(folder.resolve(), token)
-
-    def seen(self) -> bool:
-        """Whether this process sees the folder."""
-        marker = self.folder / MARKER
-        return marker.is_file() and marker.read_text() == self.token
-
-
-def write_unit(folder: Path, key: str, table: pa.Table) -> None:
-    """Write the rows of a unit beside their place first, so that a file is always whole."""
-    import pyarrow.parquet as pq
-
-    beside = folder / f"{key}.part"
-    pq.write_table(table, beside)
-    beside.replace(folder / f"{key}.parquet")
-
-
-def keep(shelf: Shelf | None, rows: Columns) -> Columns:
-    """Write the rows of one whole unit where its worker sees the shelf; they are returned in any case."""
-    import pyarrow as pa
-
-    if shelf is not None and shelf.seen():
-        columns = dict(rows)
-        key = str(columns.pop("unit")[0])
-        write_unit(shelf.folder, key, pa.table(columns))
-    return rows
 
 
 class PredictUnit:
@@ -363,7 +350,7 @@ def _collect(blocks: Iterable[pa.Table], todo: Mapping[str, Work], folder: Path)
                 if have > todo[key].size:
                     raise RuntimeError(f"unit {key} gave {have} rows instead of {todo[key].size}")
                 parts = waiting.pop(key)
-                if not (folder / f"{key}.parquet").exists():  # its worker does not see the folder
+                if not unit_file(folder, key).exists():  # its worker does not see the folder
                     write_unit(folder, key, pa.concat_tables(parts))
-    if missing := [key for key in todo if not (folder / f"{key}.parquet").exists()]:
-        raise RuntimeError(f"{len(missing)} of {len(todo)} units gave too few rows, the first is {missing[0]}")
+    if lost := [key for key in todo if not unit_file(folder, key).exists()]:
+        raise RuntimeError(f"{len(lost)} of {len(todo)} units gave too few rows, the first is {lost[0]}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import re
 import shutil
 import uuid
 from collections import Counter
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.cluster import connect
 from pipelines.errors import InputError
+from pipelines.output_folder import OutputFolder, adopt, bookkeeping, claim, written_beside
 from pipelines.sources.detect import open_source
 from pipelines.sources.download import cache_folder
 from pipelines.sources.plan import SIZES, SPLITS, TRAIN, VALIDATION
@@ -33,6 +35,10 @@ if TYPE_CHECKING:
 DATASET_FILE = "dataset.json"
 FORM = 1
 """Counts up when the same source would give other files, so that caches are not mistaken for the new form."""
+SAMPLES = "samples.png"
+"""Some of its images, which `prepare` draws."""
+PREPARED = r"dataset\.json|samples\.png|(train|validation|test)-\d{5}\.parquet"
+"""Names of a prepared data set's files."""
 ROWS_A_GROUP = 512
 ROWS_A_FILE = 4096
 BYTES_A_GROUP = 64 * 2**20
@@ -48,7 +54,7 @@ def ingest(data: str, *, size: int, crop: bool, seed: int, output: Path | None =
         size: side of the images in pixels.
         crop: cut each image to its region of interest, where the source gives one.
         seed: of the splits that are set aside, and of what is rendered.
-        output: where to write; a prepared folder there is replaced. By default a place in the cache.
+        output: where to write; the files of a data set there are replaced. By default a place in the cache.
 
     Raises:
         InputError: the source is not one or is damaged, or the output cannot be written.
@@ -105,18 +111,48 @@ def _key_of(folder: Path) -> str | None:
 
 @contextmanager
 def _written_beside(folder: Path, key: str) -> Iterator[Path]:
-    """A new folder beside that takes the place of `folder` when the block ends well, and vanishes when it does not."""
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / DATASET_FILE).is_file()):
-        raise InputError(f"{folder}: not empty, and not a prepared data set: name a new folder with --output")
+    """A new folder beside whose files take the place of those in `folder` when the block ends well, or vanish."""
+    _require_ours(folder)
     beside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
     try:
         with _writing_to(folder):
             beside.mkdir(parents=True)
         yield beside
         with _writing_to(folder):
-            _swap(beside, folder, key)
+            _put_in_place(beside, folder, key)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def _require_ours(folder: Path) -> None:
+    """Refuse a folder that holds other things, unless runs of ours have left them or a data set is in it already.
+
+    Raises:
+        InputError: it does, or it holds files of a data set's names that are not ours.
+    """
+    if folder.is_dir():
+        prepared = _key_of(folder) is not None
+        if prepared:
+            adopt(*prepared_files(folder))
+        others = any(not bookkeeping(path) for path in folder.iterdir())
+        known = prepared or not others or bool(OutputFolder(folder).names)
+    else:
+        known = not folder.exists()
+    if not known:
+        raise InputError(f"{folder}: not empty, and not a prepared data set: name a new folder with --output")
+    claim(*prepared_files(folder))
+
+
+def prepared_files(folder: Path) -> list[Path]:
+    """The files of a folder that have the names of a prepared data set's."""
+    return sorted(path for path in folder.iterdir() if re.fullmatch(PREPARED, path.name)) if folder.is_dir() else []
+
+
+def withdraw(folder: Path) -> None:
+    """Make what a folder of ours holds no data set, so that it is prepared again; nothing else is deleted."""
+    adopt(folder / DATASET_FILE)
+    with written_beside(folder / DATASET_FILE) as beside:
+        beside.write_text(json.dumps({"key": ""}) + "\n")
 
 
 @contextmanager
@@ -128,19 +164,38 @@ def _writing_to(folder: Path) -> Iterator[None]:
         raise InputError(f"{folder}: cannot be written ({reason}): choose another folder with --output") from error
 
 
-def _swap(beside: Path, folder: Path, key: str) -> None:
+def _put_in_place(beside: Path, folder: Path, key: str) -> None:
     """Rename; a process that did the same work at the same time may have been first: then its result stays."""
     try:
         beside.replace(folder)
     except OSError:
-        if _key_of(folder) == key:
+        if key and _key_of(folder) == key:
             return
-        if not (folder / DATASET_FILE).is_file():
+        if not folder.is_dir():
             raise
-        old = beside.with_name(f"{beside.name}.old")
-        folder.replace(old)
-        beside.replace(folder)
-        shutil.rmtree(old, ignore_errors=True)
+        if sorted(folder.iterdir()) == prepared_files(folder):
+            _swap(beside, folder)
+        else:
+            _replace_files(beside, folder)
+
+
+def _swap(beside: Path, folder: Path) -> None:
+    """In place of a folder that holds a data set and nothing else."""
+    old = beside.with_name(f"{beside.name}.old")
+    folder.replace(old)
+    beside.replace(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _replace_files(beside: Path, folder: Path) -> None:
+    """In place of a data set's files in a folder that holds others too; half of it is no data set."""
+    adopt(*(folder / path.name for path in beside.iterdir()))
+    withdraw(folder)
+    for path in prepared_files(folder):
+        if path.name != DATASET_FILE:
+            path.unlink()
+    for path in sorted(beside.iterdir(), key=lambda path: path.name == DATASET_FILE):
+        path.replace(folder / path.name)
 
 
 def _write_images(plan: Plan, folder: Path, *, size: int, crop: bool, origin: str) -> str:

@@ -44,11 +44,12 @@ def main(settings: MainSettings, run: TrackedRun) -> Results:
     grid_settings = NoiseGridSettings(**common, **subset, **grid, output=measured)
     read_levels(grid_settings)  # a wrong grid is told before the training, not after it
     run.identify({"model": train_settings.network})
-    return _joined(
-        _step(run, prepare, prepare_settings),
-        _step(run, train, train_settings),
-        _step(run, noise_grid, grid_settings),
-    )
+    with prepare.holding(data), train.holding(trained), noise_grid.holding(measured):  # all before the first begins
+        return _joined(
+            _step(run, prepare, prepare_settings),
+            _step(run, train, train_settings),
+            _step(run, noise_grid, grid_settings),
+        )
 
 
 def _step(run: TrackedRun, entry: EntryPoint[S], settings: S) -> Results:

@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import json
-import shutil
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
 from pydantic import Field
 
 from pipelines.entry import Results, Settings, entry_point
 from pipelines.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from noise.levels import NoiseLevels
     from noise.plugins import Plugin
     from pipelines.classifier import Classifier
+    from pipelines.signs import Signs
     from pipelines.tracking import TrackedRun
 
 PRESETS = Path(__file__).with_name("presets")
 SMOKE_LIMIT = 200
+LEAVES = (
+    *("units", "predictions", "report", "curves.csv", "thresholds.csv", "thresholds.md", "per_class_thresholds.csv"),
+    *("class_metrics.parquet", "image_thresholds.parquet", "distortions.csv", "visibility.csv", "rank_agreement.csv"),
+    *("slight.csv", "slightest.csv", "corruption_errors.csv", "saliency.csv", "margins.csv"),
+    *("confusion_flow.csv", "confidence.csv", "class_factors.csv"),
+    *("network-*", "recipe_thresholds.csv", "recipe_thresholds.md", "recipe_visibility.csv", "networks.csv"),
+)
+"""What it writes right below --output."""
 
 
 class NoiseGridSettings(Settings):
@@ -90,11 +102,12 @@ def list_noises(settings: NoiseGridSettings) -> str | None:
     )
 
 
-@entry_point("noise_grid", NoiseGridSettings, answer=list_noises)
+@entry_point("noise_grid", NoiseGridSettings, leaves=LEAVES, answer=list_noises)
 def noise_grid(settings: NoiseGridSettings, run: TrackedRun) -> Results:
     """Find how much of each noise a classifier stands: the levels at which it begins to fail, and fails."""
     from pipelines.classifier import open_classifiers
     from pipelines.cluster import connect, share_out
+    from pipelines.output_folder import discard
     from pipelines.publish import publish, publish_recipe
     from pipelines.quiet import load_tensorflow
     from pipelines.saliency import read_methods
@@ -108,12 +121,14 @@ def noise_grid(settings: NoiseGridSettings, run: TrackedRun) -> Results:
     signs = prepared(settings.data, size=settings.size, seed=settings.seed)
     probes = signs.read("test", limit=256)
     load_tensorflow()
+    if plugin:
+        try_noises(plugin, levels, probes)
     classifiers = open_classifiers(settings.model, probes, signs.class_names, pixel_range=settings.pixel_range)
     connect()
     workers = share_out(settings.workers, settings.cpus_per_worker, settings.gpus_per_worker)
     units = settings.output / "units"
     if not settings.resume:
-        shutil.rmtree(units, ignore_errors=True)
+        discard(units)
 
     def measure(classifier: Classifier, folder: Path) -> Study:
         search = Search(
@@ -133,13 +148,16 @@ def noise_grid(settings: NoiseGridSettings, run: TrackedRun) -> Results:
     if len(classifiers) == 1:
         return publish(measure(classifiers[0], settings.output), run, settings.output)
     studies = {}
-    for number, classifier in enumerate(classifiers, start=1):
-        name = f"network-{number}"
-        own = settings.model_copy(update={"model": classifier.name, "output": settings.output / name})
-        with run.child(f"noise_grid/{name}", own) as child:
-            studies[name] = measure(classifier, own.output)
-            results = publish(studies[name], child, own.output)
-            child.conclude(results.metrics, results.summary)
+    networks = {f"network-{number}": classifier for number, classifier in enumerate(classifiers, start=1)}
+    with ExitStack() as held:
+        for name in networks:  # all of them before the first measurement
+            held.enter_context(noise_grid.holding(settings.output / name))
+        for name, classifier in networks.items():
+            own = settings.model_copy(update={"model": classifier.name, "output": settings.output / name})
+            with run.child(f"noise_grid/{name}", own) as child:
+                studies[name] = measure(classifier, own.output)
+                results = publish(studies[name], child, own.output)
+                child.conclude(results.metrics, results.summary)
     return publish_recipe(studies, settings.model, run, settings.output)
 
 
@@ -155,6 +173,23 @@ def read_plugin(settings: NoiseGridSettings) -> Plugin | None:
         return plugins.read(Path(settings.plugin)) if settings.plugin else None
     except ValueError as error:
         raise InputError(f"--plugin {error}") from None
+
+
+def try_noises(plugin: Plugin, levels: Sequence[NoiseLevels], signs: Signs) -> None:
+    """Make each noise once here, where its error can be told from one of the workers' own.
+
+    Raises:
+        InputError: one fails.
+    """
+    from noise import disturb
+
+    one = signs.take(np.arange(1))
+    for part in levels:
+        try:
+            disturb(part.kind, one.image, part.levels[-1:], image_ids=one.image_id.tolist())
+        except Exception as error:
+            where = f"--plugin {plugin.name}, noise {part.kind.name} at level {part.levels[-1]:g}"
+            raise InputError(f"{where}: {type(error).__name__}: {error}; mend the plug-in") from error
 
 
 def read_levels(settings: NoiseGridSettings) -> tuple[NoiseLevels, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -126,8 +125,9 @@ def write_files(outcome: Outcome, class_names: tuple[str, ...], folder: Path) ->
     import pandas as pd
 
     from models.neuron_load import layer_loads
+    from pipelines.output_folder import write_whole
     from pipelines.reports.classification import confusion_figure, mistakes_sheet
-    from pipelines.reports.figures import save_png, write_whole
+    from pipelines.reports.figures import save_png
     from pipelines.reports.neuron_load import neuron_load_figure
     from pipelines.tables import write_tables
 
@@ -169,9 +169,10 @@ def _about(outcome: Outcome) -> dict[str, Any]:
 
 def save_model(model: keras.Model, path: Path) -> Path:
     """Write a .keras file, whole or not at all."""
-    beside = path.with_name(f".{os.getpid()}-{path.name}")
-    model.save(beside)
-    beside.replace(path)
+    from pipelines.output_folder import written_beside
+
+    with written_beside(path) as beside:
+        model.save(beside)
     return path
 
 

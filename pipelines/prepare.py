@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from pipelines.signs import SignDataset
     from pipelines.tracking import TrackedRun
 
-SAMPLES = "samples.png"
 READ_A_CLASS = 40
 """Images read for each class on average, so that the rare classes have enough to show."""
 
@@ -35,19 +34,19 @@ class PrepareSettings(Settings):
 @entry_point("prepare", PrepareSettings)
 def prepare(settings: PrepareSettings, run: TrackedRun) -> Results:
     """Read signs of any source, resize them, split them by track, and write them as Parquet."""
-    from pipelines.ingest import DATASET_FILE
+    from pipelines.ingest import DATASET_FILE, SAMPLES
     from pipelines.signs import prepared
 
-    folder = settings.output
+    folder, samples = settings.output, settings.output / SAMPLES
     signs = prepared(settings.data, size=settings.size, crop=settings.crop, seed=settings.seed, output=folder)
-    _draw_samples(signs, folder / SAMPLES)
-    run.log_files([folder / DATASET_FILE, folder / SAMPLES], "data")
+    _draw_samples(signs, samples)
+    run.log_files([folder / DATASET_FILE, samples], "data")
     run.identify({"data": signs.name, "data_digest": signs.digest})
     metrics = {f"data/{split}": float(sum(counts)) for split, counts in signs.counts.items()}
     return Results(
         params={"data": settings.data, "size": signs.size, "crop": signs.crop, "digest": signs.digest},
         metrics={**metrics, "data/classes": float(len(signs.class_names))},
-        artifacts={"data": str(folder), "samples": str(folder / SAMPLES)},
+        artifacts={"data": str(folder), "samples": str(samples)},
         summary=f"{counts_table(signs)}\n\nData        {folder}\nDigest      {signs.digest}",
     )
 

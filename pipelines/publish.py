@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import shutil
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -16,7 +15,7 @@ from noise.registry import disturb
 from pipelines.analysis import CLEAN, THRESHOLD_COLUMNS
 from pipelines.corruptions import mean_corruption_error
 from pipelines.entry import Results
-from pipelines.reports.figures import write_whole
+from pipelines.output_folder import discard, write_whole
 from pipelines.reports.recipe import recipe_caption, write_recipe_report
 from pipelines.reports.robustness import Pictures, write_robustness_report
 from pipelines.reports.strips import Strip
@@ -52,7 +51,7 @@ def publish(study: Study, run: TrackedRun, folder: Path) -> Results:
     tables = write_tables(_tables(study), folder)
     thresholds, visibility = study.analysis.thresholds, study.tables["visibility"]
     table = write_whole(folder / "thresholds.md", f"{thresholds_markdown(thresholds, visibility)}\n".encode())
-    shutil.rmtree(folder / "report", ignore_errors=True)  # no picture of an earlier grid stays
+    discard(folder / "report")  # no picture of an earlier grid stays
     pages = write_robustness_report(folder / "report", study, make_pictures(study), about=_about(study, run))
     _log_curves(study, run)
     run.identify(_tags(study))

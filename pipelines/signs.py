@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipelines.errors import InputError
-from pipelines.ingest import DATASET_FILE, copy_prepared, ingest
+from pipelines.ingest import DATASET_FILE, copy_prepared, ingest, withdraw
 from pipelines.sources.plan import SPLITS
 
 if TYPE_CHECKING:
@@ -181,7 +180,7 @@ def _prepared_whole(prepare: Callable[[], Path]) -> SignDataset:
     try:
         return open_signs(folder)
     except InputError:
-        shutil.rmtree(folder)
+        withdraw(folder)
         return open_signs(prepare())
 
 

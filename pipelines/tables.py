@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
+
+from pipelines.output_folder import written_beside
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,12 +15,10 @@ if TYPE_CHECKING:
 
 def write_tables(tables: Mapping[str, pd.DataFrame], folder: Path) -> list[Path]:
     """Write tables under `folder` as CSV or Parquet, by the ending of their names; returns their paths."""
-    folder.mkdir(parents=True, exist_ok=True)
     for name, table in tables.items():
-        beside = folder / f".{name}.part"
-        if name.endswith(".csv"):
-            table.to_csv(beside, index=False)
-        else:
-            table.to_parquet(beside, index=False)
-        os.replace(beside, folder / name)
+        with written_beside(folder / name) as beside:
+            if name.endswith(".csv"):
+                table.to_csv(beside, index=False)
+            else:
+                table.to_parquet(beside, index=False)
     return [folder / name for name in tables]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -27,6 +28,12 @@ logger = logging.getLogger("pipelines.train")  # __name__ is __main__ under `pyt
 SMOKE_LIMIT = 1290
 SMOKE_EPOCHS = 4
 RANDOM = "random"
+LEAVES = (
+    *("model.keras", "scores.json", "report.txt", "per_class.csv", "history.csv", "mistakes.csv", "confusion.png"),
+    *("predictions.parquet", "mistakes.png", "neuron_load.csv", "neuron_load.png", "together.csv", "repeats.csv"),
+    *("ensemble.keras", "seed-*"),
+)
+"""What it writes right below --output, checkpoints besides, whose names no other file can have."""
 
 
 class TrainSettings(Settings):
@@ -117,7 +124,7 @@ class TrainSettings(Settings):
         return None if asked == RANDOM else asked
 
 
-@entry_point("train", TrainSettings)
+@entry_point("train", TrainSettings, leaves=LEAVES)
 def train(settings: TrainSettings, run: TrackedRun) -> Results:
     """Train a classifier of road signs and score it on the test images."""
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
@@ -176,13 +183,17 @@ def _train_repeatedly(
 
     _describe(run, settings, recipe, dataset)
     outcomes = {}
-    for seed in range(settings.seed, settings.seed + settings.repeats):
-        folder = settings.output / f"seed-{seed}"
-        folder.mkdir(parents=True, exist_ok=True)
-        own = settings.model_copy(update={"seed": seed, "output": folder, "register_model": False})
-        with run.child(f"train/seed-{seed}", own) as child:
-            outcomes[seed], results = _train_once(own, recipe, dataset, splits, child)
-            child.conclude(results.metrics, results.summary)
+    folders = {
+        seed: settings.output / f"seed-{seed}" for seed in range(settings.seed, settings.seed + settings.repeats)
+    }
+    with ExitStack() as held:
+        for folder in folders.values():  # all of them before the first training
+            held.enter_context(train.holding(folder))
+        for seed, folder in folders.items():
+            own = settings.model_copy(update={"seed": seed, "output": folder, "register_model": False})
+            with run.child(f"train/seed-{seed}", own) as child:
+                outcomes[seed], results = _train_once(own, recipe, dataset, splits, child)
+                child.conclude(results.metrics, results.summary)
     return join(outcomes, dataset, splits, run, settings.output, views=settings.views, register=settings.register_model)
 
 
@@ -246,14 +257,10 @@ def _strategy(name: str) -> Any:
 
 def _checkpoint(settings: TrainSettings, recipe: Recipe, dataset: SignDataset, precision: str) -> Path:
     """The file of this very training under --output; without --resume what it holds is forgotten."""
-    from models.transfer import forget
-    from pipelines.training import checkpoint_name
+    from pipelines.training import checkpoint_in
 
     given = (settings.seed, settings.size, settings.limit, settings.weights, dataset.digest, precision)
-    path = settings.output / checkpoint_name(recipe, *given)
-    if not settings.resume:
-        forget(path)
-    return path
+    return checkpoint_in(settings.output, recipe, *given, resume=settings.resume)
 
 
 if __name__ == "__main__":

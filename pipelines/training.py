@@ -182,3 +182,19 @@ def checkpoint_name(recipe: Recipe, *more: Any) -> str:
     """The file name of this very training: other choices or other data have another one, and are never continued."""
     key = json.dumps([asdict(recipe), *more], sort_keys=True, default=str)
     return f"checkpoint-{hashlib.sha256(key.encode()).hexdigest()[:12]}.npz"
+
+
+def checkpoint_in(folder: Path, recipe: Recipe, *more: Any, resume: bool) -> Path:
+    """The file of this very training in an output folder; unless it is resumed, what is there is forgotten.
+
+    Raises:
+        InputError: a file of this name is there that no run of ours has left.
+    """
+    from models.transfer import checkpoint_files, forget
+    from pipelines.output_folder import claim
+
+    path = folder / checkpoint_name(recipe, *more)
+    claim(*checkpoint_files(path))
+    if not resume:
+        forget(path)
+    return path

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ray.tune import Callback
 
-from pipelines.reports.figures import write_whole
+from pipelines.output_folder import write_whole
 from pipelines.spaces import FAMILIES
 from pipelines.tracking import curve_name, git_commit
 from pipelines.trials import DIVERGED, FAILED, FINISHED, STOPPED

@@ -44,6 +44,11 @@ UNTRAINED = ("parameters", "latency")
 """Objectives that no training improves."""
 SHOWN = 5
 """Trials in the table at the end."""
+LEAVES = (
+    *("trials.csv", "epochs.csv", "pareto.csv", "best.json", "parallel_coordinates.png", "importance.png"),
+    *("learning_curves.png", "pareto.png", "effects.png", "ray", "champion"),
+)
+"""What it writes right below --output."""
 
 
 class TuneSettings(Settings):
@@ -182,12 +187,13 @@ class TuneSettings(Settings):
         return GanSettings.model_validate(given | ({"samples": SMOKE["samples"]} if self.smoke_test else {}))
 
 
-@entry_point("tune", TuneSettings)
+@entry_point("tune", TuneSettings, leaves=LEAVES)
 def tune(settings: TuneSettings, run: TrackedRun) -> Results:
     """Search for the best network and training of a family, and train the best on all tracks."""
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     from pipelines.quiet import load_tensorflow
     from pipelines.signs import prepared
+    from pipelines.train import train
     from pipelines.training import read_splits
     from pipelines.tuning import trials_table
 
@@ -210,7 +216,8 @@ def tune(settings: TuneSettings, run: TrackedRun) -> Results:
         return _joined(results, train_gan_again(task, best.config, run), f"{task.settings.steps} steps")
     if settings.champion_limit != settings.limit:
         splits = read_splits(dataset, settings.champion_limit)
-    trained = retrain_champion(settings, best.config, dataset, splits, run)
+    with train.holding(settings.output / "champion"):
+        trained = retrain_champion(settings, best.config, dataset, splits, run)
     return _joined(results, trained, f"all {settings.epochs} epochs of the schedule", "on all tracks ")
 
 
@@ -327,8 +334,9 @@ def publish_search(
     task: GanTask | None = None,
 ) -> Results:
     """Write the tables and pictures of a search, and log them; raises InputError where all trials failed."""
+    from pipelines.output_folder import write_whole
     from pipelines.ranking import pareto_front, ranked
-    from pipelines.reports.figures import save_png, write_whole
+    from pipelines.reports.figures import save_png
     from pipelines.reports.tuning import tuning_figures
     from pipelines.tables import write_tables
     from pipelines.tuning import epochs_table
@@ -414,19 +422,17 @@ def retrain_champion(
     Raises:
         InputError: the training diverged.
     """
-    from models.transfer import forget
     from pipelines import outcome
     from pipelines.spaces import recipe_at
-    from pipelines.training import Trained, checkpoint_name, examples, resolve_precision, train_network
+    from pipelines.training import Trained, checkpoint_in, examples, resolve_precision, train_network
 
     recipe = recipe_at(config, settings.family, settings.epochs).updated(all_tracks=True)
     seed, folder = int(config.get("seed", settings.seed)), settings.output / "champion"
     folder.mkdir(parents=True, exist_ok=True)
     precision = resolve_precision("auto")
     limit, epochs = settings.champion_limit, settings.epochs
-    checkpoint = folder / checkpoint_name(recipe, seed, limit, settings.weights, dataset.digest, precision)
-    if not settings.resume:
-        forget(checkpoint)
+    given = (seed, limit, settings.weights, dataset.digest, precision)
+    checkpoint = checkpoint_in(folder, recipe, *given, resume=settings.resume)
     run.log_params({"recipe": recipe, "data_digest": dataset.digest})
     train, validation = examples(recipe, splits, dataset)
 

@@ -6,12 +6,12 @@ import json
 import logging
 import os
 import pickle
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.errors import InputError
+from pipelines.output_folder import claim_folder, discard
 from pipelines.spaces import FAMILIES
 from pipelines.trial_log import INTERRUPTED, RECORDS, SearchRecord, TrialLog, TrialRecord
 from pipelines.trials import FINISHED, OBJECTIVES, STOPPED, Plan, SearchData, run_trial
@@ -70,7 +70,8 @@ class Search:
         _quiet()
         previous = self._previous() if resume else None
         if previous is None:
-            shutil.rmtree(self.folder / "ray", ignore_errors=True)
+            discard(self.folder / "ray")
+            claim_folder(self.folder / "ray")
             self.file.parent.mkdir(parents=True)
         else:
             require_alike(previous.alike, record.alike, self.folder)

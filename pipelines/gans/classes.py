@@ -96,7 +96,7 @@ class _Learner:
     def __call__(self, images: NDArray[np.uint8], labels: NDArray[Any], others: NDArray[np.uint8]) -> NDArray[np.int64]:
         from models.fit import Examples, predict_logits
         from models.recipes import RECIPES
-        from pipelines.training import checkpoint_name, train_network
+        from pipelines.training import checkpoint_in, train_network
 
         recipe, digest = RECIPES[LEARNER], hashlib.sha256(np.ascontiguousarray(images).data).hexdigest()
         trained = train_network(
@@ -105,7 +105,7 @@ class _Learner:
             None,
             classes=self.classes,
             seed=self.seed,
-            checkpoint=self.folder / checkpoint_name(recipe, self.seed, digest),
+            checkpoint=checkpoint_in(self.folder, recipe, self.seed, digest, resume=True),
         )
         found: NDArray[np.int64] = predict_logits(trained.model, others).argmax(axis=1)
         return found

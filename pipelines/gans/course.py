@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from pipelines.reports.figures import save_png, write_whole
+from pipelines.output_folder import write_whole
+from pipelines.reports.figures import save_png
 
 if TYPE_CHECKING:
     from pathlib import Path

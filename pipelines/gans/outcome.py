@@ -15,7 +15,8 @@ from pipelines.gans.classes import classification_accuracy, distances_per_class
 from pipelines.gans.course import find_failures, publish_course
 from pipelines.gans.scoring import CALLED, collapsed
 from pipelines.gans.signs import entering
-from pipelines.reports.figures import save_png, write_whole
+from pipelines.output_folder import write_whole
+from pipelines.reports.figures import save_png
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -2,9 +2,7 @@
 
 import base64
 import io
-import os
 import re
-import tempfile
 import textwrap
 from contextlib import AbstractContextManager
 from html import escape
@@ -17,7 +15,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipelines.errors import InputError
+from pipelines.output_folder import write_whole
 
 INK, MUTED, RULE, PAPER = "#1d232b", "#5f6873", "#d9dee4", "#fefefe"
 # The high-contrast triple of Paul Tol's colour schemes: told apart by every kind of colour vision and in grey.
@@ -71,28 +69,6 @@ def short_name(name: str, width: int = 13, lines: int = 2) -> str:
 def new_figure(width: float, height: float) -> Figure:
     """Return an empty figure of `width` x `height` inches that no global state knows of."""
     return Figure(figsize=(width, height), facecolor=PAPER)
-
-
-def write_whole(path: Path, content: bytes) -> Path:
-    """Write `content` to `path` so that the final name never holds half of it.
-
-    Raises:
-        InputError: The folder cannot be made or written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise InputError(f"{path.parent}: cannot be written ({error.strerror}); choose another --output") from error
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(beside).chmod(0o644)
-        Path(beside).replace(path)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
-    return path
 
 
 def save_png(figure: Figure, path: Path, *, dpi: int = 160) -> Path:

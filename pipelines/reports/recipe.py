@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from pipelines.reports.figures import write_whole
+from pipelines.output_folder import write_whole
 from pipelines.reports.robustness import template
 from pipelines.reports.summary import crossing, number, percent, spoken
 

@@ -14,11 +14,12 @@ from pipelines.corruptions import SEVERITIES, mean_corruption_error
 from pipelines.errors import InputError
 from pipelines.failures.findings import failure_findings
 from pipelines.failures.rows import CLOSE
+from pipelines.output_folder import write_whole
 from pipelines.reports import captions, tables
 from pipelines.reports.curves import curve_figure, curves_figure, macros_figure
 from pipelines.reports.distortion import distortion_figure
 from pipelines.reports.failures import class_heat_map, confidence_figure, flow_figure
-from pipelines.reports.figures import inline_svg, save_png, write_whole
+from pipelines.reports.figures import inline_svg, save_png
 from pipelines.reports.findings import findings, headline
 from pipelines.reports.saliency import first_method, saliency_captions, saliency_figure, shift_figure
 from pipelines.reports.slightest import slightest_cells, slightest_sheet

@@ -2,6 +2,7 @@ import pickle
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 import noise
@@ -11,6 +12,7 @@ from pipelines.bisection import BisectUnit, brackets, collect
 from pipelines.classifier import load_predictor, open_classifier
 from pipelines.failures.margins import image_thresholds
 from pipelines.signs import open_signs
+from pipelines.unit_files import write_unit
 
 COUNTS = {"train": 3, "validation": 3, "test": 50}
 GRID = read_grid("colour_patches:0:1:4,black_rows:0:1:3")
@@ -49,9 +51,9 @@ def write(work, actor, classifier, folder):
     """Do pieces of work in this process, as `grid.run` leaves them."""
     made = actor(classifier.path.read_bytes(), classifier, 16, 1)
     for piece in work:
-        rows = pd.DataFrame(made({"unit": [pickle.dumps(piece)]})).drop(columns="unit")
+        rows = pa.table(made({"unit": [pickle.dumps(piece)]})).drop_columns(["unit"])
         assert len(rows) == piece.size
-        rows.to_parquet(folder / f"{piece.key}.parquet")
+        write_unit(folder, piece.key, rows)
 
 
 def bisected(measured, classifier, folder, halvings):

@@ -11,6 +11,7 @@ from PIL import Image
 
 from pipelines import ingest
 from pipelines.errors import InputError
+from pipelines.output_folder import output_folder, write_whole
 from pipelines.prepare import PrepareSettings, counts_table, prepare
 from pipelines.signs import open_signs, prepared
 from pipelines.sources.plan import Source
@@ -114,6 +115,64 @@ def test_an_output_is_replaced_only_if_it_is_a_prepared_one(make, tmp_path, in_p
     with pytest.raises(InputError, match="mine: not empty, and not a prepared data set"):
         prepared(folder, output=tmp_path / "mine")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "out", "trees"]
+
+
+RESULTS = {"thresholds.csv": "mine", "units/a.parquet": "mine", "thesis.txt": "dear"}
+
+
+def with_results(folder):
+    for name, content in RESULTS.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(content)
+
+
+def results(folder):
+    return {name: (folder / name).read_text() for name in RESULTS}
+
+
+def test_in_a_folder_that_holds_results_too_only_the_data_are_replaced(make, tracked, in_process, monkeypatch):
+    """By the entry point, which holds the folder, and by a call; whether data of ours were copied there or made."""
+    folder, out = make.unpacked(make.class_files(10), tracked / "trees"), tracked / "out"
+    with monkeypatch.context() as patched:
+        patched.setattr(ingest, "ROWS_A_GROUP", 3)
+        patched.setattr(ingest, "ROWS_A_FILE", 6)
+        assert len(prepared(folder, size=16, output=out).files("train")) > 1
+    with_results(out)
+    sheets = set()
+    for size in (20, 24):
+        assert prepare.execute(PrepareSettings(data=str(folder), size=size, output=out)) == 0
+        signs = open_signs(out)
+        assert (signs.size, len(signs.files("train"))) == (size, 1)
+        sheets.add((out / "samples.png").read_bytes())
+        assert results(out) == RESULTS
+    assert len(sheets) == 2
+    assert prepared(folder, size=28, output=out).size == 28
+    assert results(out) == RESULTS
+
+
+@pytest.mark.parametrize("lost", ["train-00000.parquet", "test-00000.parquet"])
+def test_data_that_lost_a_file_are_made_again_and_nothing_else_is_deleted(make, tmp_path, in_process, lost):
+    folder = make.unpacked(make.class_files(10), tmp_path / "trees")
+    whole = prepared(folder, size=16, output=tmp_path / "out")
+    with_results(tmp_path / "out")
+    (tmp_path / "out" / lost).unlink()
+    assert prepared(folder, size=16, output=tmp_path / "out").digest == whole.digest
+    assert results(tmp_path / "out") == RESULTS
+
+
+@pytest.mark.parametrize("name", ["dataset.json", "train-00000.parquet", "samples.png"])
+def test_files_of_a_data_sets_names_among_results_of_ours_are_refused(make, tracked, in_process, capsys, name):
+    folder, out = make.unpacked(make.class_files(10), tracked / "trees"), tracked / "out"
+    out.mkdir()
+    with output_folder(out, "noise_grid", []):
+        write_whole(out / "thresholds.csv", b"ours")
+    (out / name).write_text("dear")
+    assert prepare.execute(PrepareSettings(data=str(folder), output=out)) == 2
+    assert f"{name}: no run of this program has left it" in capsys.readouterr().err
+    assert (out / name).read_text() == "dear"
+    (out / name).unlink()
+    assert prepare.execute(PrepareSettings(data=str(folder), output=out)) == 0
+    assert (out / "thresholds.csv").read_bytes() == b"ours"
 
 
 def test_a_prepared_folder_is_copied_to_another_output(make, tmp_path, in_process):

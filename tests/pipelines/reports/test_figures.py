@@ -1,26 +1,4 @@
-import pytest
-
-from pipelines.errors import InputError
-from pipelines.reports.figures import INK, inline_svg, new_figure, save_png, short_name, styled, write_whole
-
-
-def test_nothing_half_written(tmp_path, monkeypatch):
-    path = write_whole(tmp_path / "deep" / "file", b"old")
-
-    def fail(self, target):
-        raise OSError("disk full")
-
-    monkeypatch.setattr("pathlib.Path.replace", fail)
-    with pytest.raises(OSError, match="disk full"):
-        write_whole(path, b"new")
-    assert path.read_bytes() == b"old"
-    assert list(path.parent.iterdir()) == [path]
-
-
-def test_a_folder_that_is_a_file(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="--output"):
-        write_whole(tmp_path / "file" / "picture.png", b"")
+from pipelines.reports.figures import INK, inline_svg, new_figure, save_png, short_name, styled
 
 
 def test_svg_takes_text_and_colours_of_the_page():
