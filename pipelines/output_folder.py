@@ -21,7 +21,7 @@ from pipelines.run_lock import LOCK_FILE, exclusive
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-MANIFEST_FILE = ".files-of-runs"
+MANIFEST_FILE = "sign-to-noise.files"
 BESIDE = re.compile(r"\.[0-9a-f]{32}\.part\.(.+)")
 """What a file is called while it is written, see `written_beside`."""
 _held: dict[Path, OutputFolder] = {}

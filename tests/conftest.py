@@ -3,7 +3,8 @@
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,17 @@ def tracked(migrated_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     yield tmp_path
     while mlflow.active_run():
         mlflow.end_run()
+
+
+@pytest.fixture(scope="session")
+def undeclared() -> Callable[..., set[str]]:
+    """What an entry point left in a folder, checkpoints aside, and does not say that it leaves."""
+
+    def look(folder: Path, leaves: Sequence[str]) -> set[str]:
+        names = {line.split("/")[0] for line in (folder / "sign-to-noise.files").read_text().splitlines()}
+        return {name for name in names if not any(fnmatch(name, one) for one in (*leaves, "checkpoint-*.npz"))}
+
+    return look
 
 
 @pytest.fixture

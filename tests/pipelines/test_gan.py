@@ -59,9 +59,12 @@ def results(folder: Path) -> dict[str, object]:
 
 @pytest.mark.filterwarnings("ignore:Even though the .* option is set")
 @pytest.mark.usefixtures("eagerly")
-def test_trains_on_all_classes_scores_logs_and_registers(colours: Path, dense_model: Path, tracked: Path) -> None:
+def test_trains_on_all_classes_scores_logs_and_registers(
+    colours: Path, dense_model: Path, tracked: Path, undeclared: Callable[..., set[str]]
+) -> None:
     assert gan.execute(settings(colours, tracked, extractor=str(dense_model), register_model=True)) == 0
     output, summary = tracked / "gan", results(tracked)
+    assert not undeclared(output, gan.leaves)
     scores = json.loads((output / "scores.json").read_text())
     assert scores["best_step"] in (2, 4)
     assert {"kd_colours_3", "recall_colours_3", "class_accuracy_colours_3", "called/02_colours_3"} <= set(

@@ -27,7 +27,7 @@ def run(capsys, *argv):
 
 
 @pytest.mark.slow
-def test_a_grid_leaves_tables_report_and_metrics(capsys, data, colour_model, tracked, ray_session):
+def test_a_grid_leaves_tables_report_and_metrics(capsys, data, colour_model, tracked, ray_session, undeclared):
     output, results = tracked / "out", tracked / "results.json"
     grid = ["--noise", "gaussian:0:0.5:5,colour_patches:0:1:5,gaussian_blur:0:5:3", "--size", 16]
     where = ["--data", data, "--model", colour_model, "--output", output, "--results", results]
@@ -36,6 +36,7 @@ def test_a_grid_leaves_tables_report_and_metrics(capsys, data, colour_model, tra
     assert "colour patches" in said.out
     assert (output / "report" / "report.html").resolve().as_uri() in said.out
 
+    assert not undeclared(output, noise_grid.leaves)
     thresholds = pd.read_csv(output / "thresholds.csv")
     assert set(thresholds["noise"]) == {"gaussian", "colour_patches", "gaussian_blur"}
     columns = ["noise", "unit", "criterion", "threshold", "low", "high", "censored", "n", "groups", "method"]

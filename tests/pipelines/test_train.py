@@ -45,7 +45,7 @@ def results(folder: Path) -> dict[str, object]:
     return json.loads((folder / "results.json").read_text())  # type: ignore[no-any-return]
 
 
-def test_trains_scores_logs_and_registers(colours: Path, tracked: Path) -> None:
+def test_trains_scores_logs_and_registers(colours: Path, tracked: Path, undeclared: Callable[..., set[str]]) -> None:
     assert train.execute(settings(colours, tracked)) == 0
     summary, output = results(tracked), tracked / "train"
 
@@ -66,6 +66,7 @@ def test_trains_scores_logs_and_registers(colours: Path, tracked: Path) -> None:
     assert all((output / name).stat().st_size > 1000 for name in ("confusion.png", "mistakes.png", "model.keras"))
     assert "macro avg" in (output / "report.txt").read_text()
     assert not [path.name for path in output.iterdir() if path.name.startswith(".")]
+    assert not undeclared(output, train.leaves)
 
     run = mlflow.get_run(summary["run_id"])
     assert run.info.status == "FINISHED"
