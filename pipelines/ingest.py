@@ -10,6 +10,7 @@ import shutil
 import uuid
 from collections import Counter
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.cluster import connect
 from pipelines.errors import InputError
+from pipelines.findings import FOUND, IDENTITY, Findings, content_digest, image_digest
 from pipelines.output_folder import OutputFolder, adopt, bookkeeping, claim, written_beside
 from pipelines.sources.detect import open_source
 from pipelines.sources.download import cache_folder
@@ -25,15 +27,13 @@ from pipelines.sources.plan import SIZES, SPLITS, TRAIN, VALIDATION
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    import numpy as np
     import pyarrow as pa
     import pyarrow.parquet as pq
-    from numpy.typing import NDArray
 
     from pipelines.sources.plan import Load, Plan, Row, Source
 
 DATASET_FILE = "dataset.json"
-FORM = 1
+FORM = 2
 """Counts up when the same source would give other files, so that caches are not mistaken for the new form."""
 SAMPLES = "samples.png"
 """Some of its images, which `prepare` draws."""
@@ -71,7 +71,8 @@ def ingest(data: str, *, size: int, crop: bool, seed: int, output: Path | None =
         plan = source.plan(seed)
         _require_one_of_each(plan, source.origin)
         _require_size(size, plan.sizes)
-        digest = _write_images(plan, beside, size=size, crop=crop, origin=source.origin)
+        digest, notes = _write_images(plan, beside, size=size, crop=crop, origin=source.origin)
+        plan = replace(plan, notes=(*plan.notes, *notes))
         description = _describe(source, plan, digest=digest, size=size, crop=crop, seed=seed, key=key)
         (beside / DATASET_FILE).write_text(json.dumps(description, indent=2, ensure_ascii=False) + "\n")
     return folder
@@ -198,32 +199,43 @@ def _replace_files(beside: Path, folder: Path) -> None:
         path.replace(folder / path.name)
 
 
-def _write_images(plan: Plan, folder: Path, *, size: int, crop: bool, origin: str) -> str:
-    """Write the Parquet files and return the digest of the content, which no order and no file layout changes.
+def _write_images(plan: Plan, folder: Path, *, size: int, crop: bool, origin: str) -> tuple[str, list[str]]:
+    """Write the Parquet files; return the digest of the content and what a person should know of the files.
+
+    Which value is white in 16-bit and float files is told by the largest of the whole set: where files differ in
+    it, they are read once more.
 
     Raises:
         InputError: images are damaged; the first is named.
     """
+    findings = _write_once(plan, folder, size=size, crop=crop, origin=origin)
+    if len(findings.whites) > len(findings.white()):
+        for path in folder.glob("*.parquet"):
+            path.unlink()
+        rows = [{**row, "white": findings.white()} for row in plan.rows]
+        findings = _write_once(replace(plan, rows=rows), folder, size=size, crop=crop, origin=origin)
+    return content_digest(findings.digests), findings.notes(origin)
+
+
+def _write_once(plan: Plan, folder: Path, *, size: int, crop: bool, origin: str) -> Findings:
     from tqdm import tqdm
 
-    digests: dict[str, bytes] = {}
-    damaged: list[str] = []
+    findings = Findings()
     quiet = None if logger.isEnabledFor(logging.INFO) else True  # None: no bar where the output is not a terminal
     bar = tqdm(total=len(plan.rows), desc=f"prepare {origin}", unit=" images", disable=quiet)
     with bar, closing(ShardWriter(folder)) as shards:
         for block in _decoded(plan, size=size, crop=crop):
             bar.update(block.num_rows)
-            damaged += [error for error in block["error"].to_pylist() if error]
-            digests.update(zip(block["image_id"].to_pylist(), block["digest"].to_pylist(), strict=True))
-            if not damaged:
+            findings.add(block)
+            if not findings.damaged:
                 with _writing_to(folder):
-                    shards.write(block.drop_columns(["error", "digest"]))
-    if damaged:
+                    shards.write(block.drop_columns(FOUND))
+    if damaged := findings.damaged:
         more = f" (and {len(damaged) - 1} more)" if damaged[1:] else ""
         raise InputError(f"{damaged[0]}{more}: replace the image, or remove it")
-    if len(digests) != len(plan.rows):
-        raise RuntimeError(f"{origin}: {len(plan.rows)} images went in, {len(digests)} came out")
-    return hashlib.sha256(b"".join(name.encode() + b"\0" + digests[name] for name in sorted(digests))).hexdigest()
+    if len(findings.digests) != len(plan.rows):
+        raise RuntimeError(f"{origin}: {len(plan.rows)} images went in, {len(findings.digests)} came out")
+    return findings
 
 
 def _decoded(plan: Plan, *, size: int, crop: bool) -> Iterator[pa.Table]:
@@ -263,8 +275,11 @@ def decode_block(block: pa.Table, *, load: Load, size: int, crop: bool) -> pa.Ta
     loaded = list(load(rows, size=size, crop=crop))
     blank = np.zeros((size, size, 3), np.uint8)
     images = np.stack([blank if one.image is None else one.image for one in loaded])
-    columns = {name: [row[name] for row in rows] for name in ("image_id", "split", "label", "track")}
-    digests = [_digest_of(row, image) for row, image in zip(rows, images, strict=True)]
+    columns = {name: [row[name] for row in rows] for name in IDENTITY}
+    digests = [
+        image_digest(row["image_id"], row["split"], row["label"], row["track"], image)
+        for row, image in zip(rows, images, strict=True)
+    ]
     return pa.table(
         {
             "image_id": pa.array(columns["image_id"], pa.string()),
@@ -276,13 +291,10 @@ def decode_block(block: pa.Table, *, load: Load, size: int, crop: bool) -> pa.Ta
             "image": pa.FixedShapeTensorArray.from_numpy_ndarray(images),
             "error": pa.array([one.error for one in loaded], pa.string()),
             "digest": pa.array(digests, pa.binary()),
+            "white": pa.array([json.dumps(one.white) for one in loaded], pa.string()),
+            "content": pa.array([one.content for one in loaded], pa.binary()),
         }
     )
-
-
-def _digest_of(row: Row, image: NDArray[np.uint8]) -> bytes:
-    described = json.dumps([row["image_id"], row["split"], row["label"], row["track"], *image.shape])
-    return hashlib.sha256(described.encode() + image.tobytes()).digest()
 
 
 class ShardWriter:

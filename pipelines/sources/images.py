@@ -1,14 +1,15 @@
-"""From the bytes of an image file to an RGB image of the wanted size."""
+"""From an image file to an RGB image of the wanted size."""
 
 from __future__ import annotations
 
-import io
+import hashlib
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from pipelines.sources.pixels import read_pixels
 from pipelines.sources.plan import Loaded
 from pipelines.sources.trees import UNREADABLE, read_bytes
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from pipelines.sources.plan import Row
 
-SIXTEEN_BIT = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 DAMAGED = (*UNREADABLE, SyntaxError, Image.DecompressionBombError)
 """What files, archives and Pillow raise for bytes that are not a whole image."""
 
@@ -29,7 +29,8 @@ def load_files(rows: Sequence[Row], *, size: int, crop: bool) -> Iterator[Loaded
     for row in rows:
         where = f"{row['archive']}:{row['path']}" if row["archive"] else row["path"]
         try:
-            image = decode(read_bytes(row["archive"], row["path"]))
+            content = read_bytes(row["archive"], row["path"])
+            image, white = read_pixels(content, row.get("white", {}))
             height, width = image.shape[:2]
             recorded = (row["width"] or width, row["height"] or height)
             if crop and row["roi"] is not None:
@@ -37,26 +38,7 @@ def load_files(rows: Sequence[Row], *, size: int, crop: bool) -> Iterator[Loaded
         except DAMAGED as error:
             yield Loaded(None, error=f"{where}: {' '.join(str(error).split()) or type(error).__name__}")
         else:
-            yield Loaded(resize(image, size), *recorded)
-
-
-def decode(content: bytes) -> NDArray[np.uint8]:
-    """Decode an image file of any kind to (H, W, 3) RGB uint8; grey, palette, alpha and 16 bits are converted.
-
-    Raises:
-        ValueError or OSError: the bytes are not a whole image.
-    """
-    if not content:
-        raise ValueError("a file of 0 bytes")
-    try:
-        with Image.open(io.BytesIO(content)) as opened:
-            opened.load()
-            if opened.mode in SIXTEEN_BIT:
-                grey = (np.asarray(opened).astype(np.uint32) >> 8).astype(np.uint8)
-                return np.repeat(grey[..., None], 3, axis=2)
-            return np.asarray(opened.convert("RGB"))
-    except UnidentifiedImageError:
-        raise ValueError("not an image") from None
+            yield Loaded(resize(image, size), *recorded, white=white, content=hashlib.sha256(content).digest())
 
 
 def cut(image: NDArray[np.uint8], roi: tuple[int, int, int, int], recorded: tuple[int, int]) -> NDArray[np.uint8]:

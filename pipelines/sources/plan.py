@@ -22,14 +22,24 @@ Row = dict[str, Any]
 """`image_id`, `split`, `label`, `track` (empty where unknown) and whatever else its loader needs."""
 
 
+White = dict[str, int]
+"""For `16-bit` and `float` files the value that stands for white, which such files do not tell."""
+
+
 @dataclass(frozen=True)
 class Loaded:
-    """One image (size, size, 3) uint8 with its original width and height, or why it could not be loaded."""
+    """One image (size, size, 3) uint8 with its original width and height, or why it could not be loaded.
+
+    `white` is the value that was taken for white where the file does not say it, else nothing; `content` is a digest
+    of the bytes of its file, where it has one.
+    """
 
     image: NDArray[np.uint8] | None
     width: int = 0
     height: int = 0
     error: str = ""
+    white: White = field(default_factory=dict)
+    content: bytes = b""
 
 
 class Load(Protocol):

@@ -47,7 +47,7 @@ def test_shards_are_the_split_in_pieces(folder):
 
 
 def test_images_are_those_of_the_files(make, folder):
-    from pipelines.sources.images import decode
+    from pipelines.sources.pixels import decode
 
     files, signs = make.class_files(30), open_signs(folder).read("validation")
     for image_id, image in zip(signs.image_id, signs.image, strict=True):
