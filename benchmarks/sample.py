@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.classifier import Classifier
 from pipelines.ingest import DATASET_FILE, ROWS_A_GROUP, ShardWriter
+from pipelines.integrity import digest_of
 from pipelines.signs import open_signs, prepared
 from pipelines.sources.plan import SPLITS
 
@@ -48,7 +49,7 @@ def copy_test(signs: SignDataset, folder: Path, *, images: int, times: int = 1) 
     counts = dict.fromkeys(SPLITS, [0] * len(signs.class_names))
     counts["test"] = (times * np.bincount(table["label"].to_numpy(), minlength=len(signs.class_names))).tolist()
     described = json.loads((signs.folder / DATASET_FILE).read_text(encoding="utf-8"))
-    described |= {"counts": counts, "digest": f"{signs.digest}/{images}/{times}"}
+    described |= {"counts": counts, "digest": digest_of(sorted(folder.glob("*.parquet")))}
     (folder / DATASET_FILE).write_text(json.dumps(described), encoding="utf-8")
     return open_signs(folder)
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from pipelines.errors import InputError
 from pipelines.ingest import DATASET_FILE, copy_prepared, ingest, withdraw
+from pipelines.integrity import require_intact
 from pipelines.sources.plan import SPLITS
 
 if TYPE_CHECKING:
@@ -143,6 +144,7 @@ def open_signs(folder: Path | str) -> SignDataset:
     except (KeyError, TypeError) as error:
         raise InputError(f"{folder / DATASET_FILE}: {error} is missing: prepare the data set again") from error
     _check_rows(signs)
+    require_intact(signs, [path for split in SPLITS for path in signs.files(split)])
     return signs
 
 

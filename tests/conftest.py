@@ -104,12 +104,15 @@ def write_signs() -> Callable[..., Path]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    from pipelines.findings import IDENTITY, content_digest, image_digest
+
     names = ("red", "green", "blue")
 
     def write(
         folder: Path, *, counts: dict[str, int], size: int = 16, shuffled: bool = False, group: int = 512
     ) -> Path:
         folder.mkdir(parents=True)
+        digests = {}
         for split, count in ((split, count) for split, count in counts.items() if count):
             random = np.random.default_rng(len(split))
             labels = np.arange(count) % 3
@@ -125,10 +128,12 @@ def write_signs() -> Callable[..., Path]:
                 "height": pa.array([size] * count, pa.int32()),
                 "image": pa.FixedShapeTensorArray.from_numpy_ndarray(images[order].astype(np.uint8)),
             }
+            rows = zip(*(columns[name] for name in IDENTITY), images[order].astype(np.uint8), strict=True)
+            digests |= {row[0]: image_digest(row[0], row[1], int(row[2]), row[3], row[4]) for row in rows}
             pq.write_table(pa.table(columns), folder / f"{split}-00000.parquet", row_group_size=group)
         described = {
-            "name": "colours", "class_names": names, "size": size, "source": "here", "digest": "abc", "seed": 0,
-            "validation_share": 0.2, "crop": False, "key": "k", "notes": [],
+            "name": "colours", "class_names": names, "size": size, "source": "here", "seed": 0,
+            "digest": content_digest(digests), "validation_share": 0.2, "crop": False, "key": "k", "notes": [],
             "counts": {split: [(count + 2 - k) // 3 for k in range(3)] for split, count in counts.items()},
         }  # fmt: skip
         (folder / "dataset.json").write_text(json.dumps(described))

@@ -2,6 +2,7 @@ import json
 import shutil
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -107,6 +108,63 @@ def _untold(folder):
     described = json.loads(path.read_text())
     del described["digest"]
     path.write_text(json.dumps(described))
+
+
+def _described(folder, **changes):
+    path = folder / "dataset.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def _rewritten(folder, name, change):
+    """Change the column of a file, as a program of one's own would."""
+    path = folder / "test-00000.parquet"
+    table = pq.read_table(path)
+    place = table.column_names.index(name)
+    values = table[name].combine_chunks()
+    if name == "image":
+        images = values.to_numpy_ndarray().copy()
+        change(images)
+        column = pa.FixedShapeTensorArray.from_numpy_ndarray(images)
+    else:
+        rows = values.to_pylist()
+        change(rows)
+        column = pa.array(rows, values.type)
+    pq.write_table(table.set_column(place, name, column), path)
+
+
+def _one_pixel(images):
+    images[3, 4, 4, 1] ^= 1
+
+
+def _fewer_names(folder):
+    names = json.loads((folder / "dataset.json").read_text())["class_names"]
+    _described(folder, class_names=names[:2])
+
+
+def _fewer_classes(folder):
+    described = json.loads((folder / "dataset.json").read_text())
+    counts = {split: [sum(of[:2]), of[2]] for split, of in described["counts"].items()}
+    _described(folder, class_names=["ash", "birch"], counts=counts)
+
+
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        (lambda folder: _rewritten(folder, "image", _one_pixel), "its images, labels or tracks were changed"),
+        (lambda folder: _rewritten(folder, "track", lambda rows: rows.__setitem__(0, "x")), "tracks were changed"),
+        (lambda folder: _rewritten(folder, "image_id", lambda rows: rows.__setitem__(0, "x")), "were changed"),
+        (lambda folder: _rewritten(folder, "label", lambda rows: rows.__setitem__(0, 99)), "label 99 is out of range"),
+        (lambda folder: _rewritten(folder, "label", lambda rows: rows.__setitem__(0, -1)), "label -1 is out of range"),
+        (lambda folder: _rewritten(folder, "label", lambda rows: rows.__setitem__(0, 2)), "5 test images of class 0"),
+        (_fewer_names, "2 class names for 3 classes in train"),
+        (_fewer_classes, "label 2 is out of range of the 2 classes"),
+        (lambda folder: _described(folder, digest="abc"), "instead of abc"),
+    ],
+)
+def test_a_folder_that_was_changed_does_not_open(folder, harm, message):
+    harm(folder)
+    with pytest.raises(InputError, match=f"prepared: .*{message}.*: prepare the data set again"):
+        open_signs(folder)
 
 
 @pytest.mark.parametrize(

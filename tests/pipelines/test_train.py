@@ -75,7 +75,7 @@ def test_trains_scores_logs_and_registers(colours: Path, tracked: Path, undeclar
     assert run.data.metrics["clean/accuracy"] == scores["accuracy"]
     assert run.data.metrics["clean/class/recall/02"] == per_class["recall"][2]
     assert {"clean/f1_macro", "clean/mcc", "clean/kappa", "clean/calibration_error"} <= set(run.data.metrics)
-    assert run.data.params["cfg/data_digest"] == "abc"
+    assert run.data.params["cfg/data_digest"] == open_signs(colours).digest
     assert {data.tags[0].value for data in run.inputs.dataset_inputs} == {"train", "validation", "test"}
     curve = mlflow.MlflowClient().get_metric_history(summary["run_id"], "validation/f1_macro")
     assert [point.step for point in curve] == [0, 1, 2, 3]

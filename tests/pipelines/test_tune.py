@@ -14,6 +14,7 @@ from pipelines import tuning
 from pipelines.cluster import Workers
 from pipelines.entry import Results
 from pipelines.gan import GanSettings
+from pipelines.signs import open_signs
 from pipelines.trial_log import SearchRecord, TrialRecord
 from pipelines.trials import SearchData
 from pipelines.tune import TuneSettings, search_summary, tune
@@ -92,7 +93,7 @@ def test_the_search_gets_what_was_asked_for(colours, tracked, searched):
     assert (search.plan.family, search.plan.epochs, search.plan.weights) == ("cnn", 2, None)
     assert len(searched["data"].train) == 60
     assert record.alike["space"]["network"] == {"choice": ["lenet"]}
-    assert record.alike["data"] == "abc"
+    assert record.alike["data"] == open_signs(colours).digest
     assert search.folder.is_absolute()
 
 
