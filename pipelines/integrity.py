@@ -35,9 +35,9 @@ def require_intact(signs: SignDataset, files: list[Path]) -> None:
         raise InputError(f"{signs.folder}: label {strays[0]} is out of range of the {classes} classes: {REMEDY}")
     for split, counts in signs.counts.items():
         for label, count in enumerate(counts):
-            if found[split, label] != count:
+            if (here := found[split, label]) != count:
                 raise InputError(
-                    f"{signs.folder}: {found[split, label]} {split} images of class {label} instead of {count}: {REMEDY}"
+                    f"{signs.folder}: {here} {split} images of class {label} instead of {count}: {REMEDY}"
                 )
     if digest != signs.digest:
         raise InputError(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 DOWNLOAD = "gtsrb"
 KINDS = (
-    "a prepared folder, the official GTSRB archives or folders, the Kaggle layout, class folders, "
+    "a prepared folder, the official GTSRB archives or folders, the Kaggle layout, CURE-TSR, class folders, "
     f"{DOWNLOAD} or {RENDERED}"
 )
 
@@ -37,25 +37,38 @@ def open_source(data: str) -> Source:
         return Source("gtsrb", DOWNLOAD, _digest(MD5), _plan_download)
     if data.partition(":")[0] == RENDERED:
         return rendered_source(data)
-    path = Path(data)
+    place, challenge = _place(data)
+    path = Path(place)
     if not path.exists():
-        raise InputError(f"{data}: no such folder or file: --data takes {KINDS}")
+        raise InputError(f"{place}: no such folder or file: --data takes {KINDS}")
     if path.is_file() and path.suffix.lower() != ".zip":
-        raise InputError(f"{data}: a file that is neither a folder nor a zip archive: --data takes {KINDS}")
-    return Source(
-        path.resolve().name.removesuffix(".zip"), str(path), stamp(path), lambda seed: _plan_files(path, seed)
-    )
+        raise InputError(f"{place}: a file that is neither a folder nor a zip archive: --data takes {KINDS}")
+    name = path.resolve().name.removesuffix(".zip")
+    if not challenge:
+        return Source(name, str(path), stamp(path), lambda seed: _plan_files(path, seed))
+    key = _digest([stamp(path), challenge])
+    return Source(f"{name}-{challenge}", data, key, lambda seed: _plan_files(path, seed, challenge))
+
+
+def _place(data: str) -> tuple[str, str]:
+    """The path, and what `#` names within it; a folder may have a `#` in its own name."""
+    place, mark, within = data.rpartition("#")
+    return (place, within) if mark and not Path(data).exists() else (data, "")
 
 
 def _plan_download(seed: int) -> Plan:
     return _plan_files(download(cache_folder() / "gtsrb"), seed)
 
 
-def _plan_files(path: Path, seed: int) -> Plan:
-    from pipelines.sources import folders, kaggle, official
+def _plan_files(path: Path, seed: int, challenge: str = "") -> Plan:
+    from pipelines.sources import cure_tsr, folders, kaggle, official
 
     trees = _trees(path)
     names = [name for tree in trees for name in tree.names]
+    if cure_tsr.matches(names):
+        return cure_tsr.plan_cure_tsr(trees[0], str(path), challenge=challenge, seed=seed)
+    if challenge:
+        raise InputError(f"{path}#{challenge}: only the challenges of CURE-TSR are named by #: leave it out")
     if official.matches(names):
         return official.plan_official(trees, str(path), seed=seed)
     if kaggle.matches(names):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.errors import InputError
 from pipelines.sources.gtsrb_classes import CLASS_NAMES
-from pipelines.sources.images import load_files
+from pipelines.sources.images import SUFFIXES, load_files
 from pipelines.sources.plan import SPLITS, TEST, TRAIN, VALIDATION, Plan, SignFile, require_complete
 from pipelines.sources.splitting import SHARE, set_aside
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from pipelines.sources.trees import Tree
 
-SUFFIXES = {".ppm", ".pgm", ".pnm", ".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 SPLIT_FOLDERS = {
     "train": TRAIN, "training": TRAIN, "validation": VALIDATION, "valid": VALIDATION, "val": VALIDATION,
     "test": TEST, "testing": TEST,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from pipelines.sources.plan import Row
 
+SUFFIXES = {".ppm", ".pgm", ".pnm", ".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 DAMAGED = (*UNREADABLE, SyntaxError, Image.DecompressionBombError)
 """What files, archives and Pillow raise for bytes that are not a whole image."""
 
