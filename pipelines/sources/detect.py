@@ -71,7 +71,7 @@ def _plan_files(path: Path, seed: int, challenge: str = "") -> Plan:
         raise InputError(f"{path}#{challenge}: only the challenges of CURE-TSR are named by #: leave it out")
     if official.matches(names):
         return official.plan_official(trees, str(path), seed=seed)
-    if kaggle.matches(names):
+    if kaggle.matches(trees[0]):
         return kaggle.plan_kaggle(trees[0], str(path), seed=seed)
     return folders.plan_folders(trees[0], str(path), seed=seed)
 

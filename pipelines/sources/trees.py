@@ -126,19 +126,31 @@ def stamp(path: Path) -> str:
 
 
 def _walk(folder: Path) -> list[tuple[str, str, os.stat_result]]:
-    """All files below a folder in a stable order: folder, name and status."""
+    """All files below a folder in a stable order: folder, name and status.
+
+    Links are followed, but not back to a folder that they lie in: its files are there already.
+    """
 
     def refuse(error: OSError) -> None:
         raise InputError(f"{error.filename}: cannot be read ({error.strerror}): allow it, or name another folder")
 
     found = []
+    way = {str(folder): (os.path.realpath(folder),)}  # of each folder, the real ones that lead to it
     for where, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
+        passed = way.pop(where)
         folders[:] = sorted(name for name in folders if not _is_hidden(name))
+        real = {name: os.path.realpath(os.path.join(where, name)) for name in folders}
+        folders[:] = [name for name in folders if not any(_holds(real[name], one) for one in passed)]
+        way |= {os.path.join(where, name): (*passed, real[name]) for name in folders}
         for name in sorted(files):
             path = os.path.join(where, name)
             if not _is_hidden(name) and os.path.exists(path):
                 found.append((where, name, os.stat(path)))
     return found
+
+
+def _holds(outer: str, inner: str) -> bool:
+    return os.path.commonpath([outer, inner]) == outer
 
 
 def _is_hidden(name: str) -> bool:

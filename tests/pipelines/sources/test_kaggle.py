@@ -45,3 +45,22 @@ def test_no_test_split(make, tmp_path):
     del files["Test.csv"]
     with pytest.raises(InputError, match=r"no test split: add Test\.csv"):
         rows_of(make.unpacked(files, tmp_path))
+
+
+@pytest.mark.parametrize("within", ["names", "names and rows"])
+def test_names_in_lower_case_are_the_same_layout(make, tmp_path, within):
+    files = make.kaggle_files()
+    tables = {name: data for name, data in files.items() if name.endswith(".csv")}
+    if within == "names and rows":
+        tables = {name: data.replace(b"Train/", b"train/").replace(b"Test/", b"test/") for name, data in tables.items()}
+    meta = {"Meta.csv": b"Path,ClassId\n", "Meta/0.png": make.encoded(1, "PNG")}
+    lower = {name.lower(): data for name, data in (files | tables | meta).items()}
+    known = ("image_id", "split", "label", "track", "roi")
+    rows = rows_of(make.unpacked(lower, tmp_path / "lower"))
+    expected = rows_of(make.unpacked(files, tmp_path / "upper"))
+    assert [[row[name] for name in known] for row in rows] == [[row[name] for name in known] for row in expected]
+
+
+def test_a_table_of_another_set_called_train_csv_is_not_the_layout(make, tmp_path):
+    plan = open_source(str(make.unpacked({**make.class_files(10), "train.csv": b"a,b\n"}, tmp_path))).plan(0)
+    assert plan.class_names == ("ash", "birch", "cherry")

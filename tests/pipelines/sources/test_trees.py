@@ -77,3 +77,27 @@ def test_the_stamp_follows_names_and_sizes_and_not_the_place(make, tmp_path):
     assert changed != before
     (tmp_path / "two/b").rename(tmp_path / "two/c")
     assert stamp(tmp_path / "two") not in (before, changed)
+
+
+@pytest.mark.parametrize("target", [".", "..", "../..", "b"], ids=["itself", "root", "above", "another that links back"])
+def test_links_that_lead_back_are_not_followed(make, tmp_path, target):
+    folder = make.unpacked({"a/1.png": b"x", "b/2.png": b"y"}, tmp_path / "outer" / "f")
+    link = folder / "a" / "link"
+    if target == "b":
+        link.symlink_to(folder / "b")
+        (folder / "b" / "link").symlink_to(folder / "a")
+        assert open_folder(folder).names == ("a/1.png", "a/link/2.png", "b/2.png", "b/link/1.png")
+    else:
+        link.symlink_to(target)
+        before = stamp(folder)
+        assert open_folder(folder).names == ("a/1.png", "b/2.png")
+        link.unlink()
+        assert stamp(folder) == before
+
+
+def test_other_links_are_followed(make, tmp_path):
+    away = make.unpacked({"1.png": b"x"}, tmp_path / "away")
+    folder = make.unpacked({"b/2.png": b"y"}, tmp_path / "f")
+    (folder / "a").symlink_to(away)
+    (tmp_path / "g").symlink_to(folder)
+    assert open_folder(tmp_path / "g").names == ("a/1.png", "b/2.png")
