@@ -36,9 +36,7 @@ def require_intact(signs: SignDataset, files: list[Path]) -> None:
     for split, counts in signs.counts.items():
         for label, count in enumerate(counts):
             if (here := found[split, label]) != count:
-                raise InputError(
-                    f"{signs.folder}: {here} {split} images of class {label} instead of {count}: {REMEDY}"
-                )
+                raise InputError(f"{signs.folder}: {here} {split} images of class {label} instead of {count}: {REMEDY}")
     if digest != signs.digest:
         raise InputError(
             f"{signs.folder}: its images, labels or tracks were changed since it was prepared (digest "

@@ -31,7 +31,16 @@ def test_an_archive_with_an_outer_folder_gives_the_same(make, tmp_path):
     assert identity == [(row["image_id"], row["split"], row["label"]) for row in archive.rows]
 
 
-@pytest.mark.parametrize(("train", "validation", "test"), [("train", "val", "test"), ("Training", "Valid", "Testing")])
+@pytest.mark.parametrize(
+    ("train", "validation", "test"),
+    [
+        ("train", "val", "test"),
+        ("Training", "Valid", "Testing"),
+        ("train_images", "val_images", "test_images"),
+        ("TRAIN", "VALIDATION", "TEST"),
+        ("Belgium_Training", "Belgium_Validation", "Belgium_Testing"),
+    ],
+)
 def test_given_splits_are_kept(make, tmp_path, train, validation, test):
     parts = {train: 6, validation: 3, test: 2}
     files = {f"{part}/{name}": data for part, count in parts.items() for name, data in make.class_files(count).items()}
@@ -85,3 +94,74 @@ def test_tracks_are_read_from_gtsrb_names(shared):
 def test_what_cannot_be_split_is_named(make, tmp_path, names, message):
     with pytest.raises(InputError, match=message):
         plan_of(make.unpacked(dict.fromkeys(names, b""), tmp_path))
+
+
+def test_split_folders_within_class_folders(make, tmp_path):
+    parts = {"Train": 6, "valid": 3, "test": 2}
+    files = {}
+    for part, count in parts.items():
+        for name, data in make.class_files(count).items():
+            class_name, file = name.split("/")
+            files[f"{class_name}/{part}/{file}"] = data
+    plan = plan_of(make.unpacked(files, tmp_path))
+    assert plan.class_names == ("ash", "birch", "cherry")
+    assert plan.counts() == {"train": (6, 6, 6), "validation": (3, 3, 3), "test": (2, 2, 2)}
+    assert {row["image_id"] for row in plan.rows} >= {"train/ash/0", "test/cherry/1"}
+
+
+@pytest.mark.parametrize(
+    ("added", "message"),
+    [
+        ({"ash/8.png"}, "ash/8.png is in no split folder of its class"),
+        ({"oak/8.png", "oak/9.png"}, "oak/8.png is in no split folder of its class"),
+    ],
+)
+def test_split_folders_in_some_classes_alone_are_refused(make, tmp_path, added, message):
+    names = {f"{name}/{part}/{i}.png" for name in ("ash", "birch") for part in ("train", "test") for i in range(5)}
+    with pytest.raises(InputError, match=message):
+        plan_of(make.unpacked(dict.fromkeys(names | added, b""), tmp_path))
+
+
+@pytest.mark.parametrize("part", ["train", "val", "test", "test_images"])
+@pytest.mark.parametrize("also_classes", [True, False])
+def test_images_of_a_split_without_a_class_are_refused(make, tmp_path, part, also_classes):
+    files = {f"{split}/{name}": b"" for split in ("train", "val", "test") for name in make.class_files(5)}
+    files = {name: data for name, data in files.items() if also_classes or not name.startswith(f"{part[:4]}/")}
+    files |= {f"{part}/{index}.png": b"" for index in range(4)}
+    with pytest.raises(InputError, match=f"4 image.s. in {part} lie in no class folder, first {part}/0.png: sort them"):
+        plan_of(make.unpacked(files, tmp_path))
+
+
+def test_images_outside_of_all_folders_are_noted(make, tmp_path):
+    plan = plan_of(make.unpacked({**make.class_files(10), "preview.png": b""}, tmp_path))
+    assert len(plan.rows) == 30
+    assert "1 image(s) outside of all class folders were left out: preview.png" in plan.notes[0]
+
+
+def test_a_class_that_is_called_as_a_split_is_noted(make, tmp_path):
+    files = {f"{name}/{index}.png": b"" for name in ("test", "other") for index in range(5)}
+    assert "folder 'test' was read as a class" in plan_of(make.unpacked(files, tmp_path)).notes[0]
+
+
+@pytest.mark.parametrize("name", ["{track:05d}_{frame:05d}", "00003_{track:05d}_{frame:05d}"])
+def test_tracks_of_all_splits_are_kept_where_names_give_them(make, tmp_path, name):
+    files = {
+        f"{split}/{label:05d}/{name.format(track=track, frame=frame)}.ppm": b""
+        for split in ("Training", "Validation", "Testing")
+        for label in range(2)
+        for track in range(3)
+        for frame in range(2)
+    }
+    rows = plan_of(make.unpacked(files, tmp_path)).rows
+    for split in ("train", "validation", "test"):
+        assert {row["track"] for row in rows if row["split"] == split} == {
+            f"{label:05d}/{track:05d}" for label in range(2) for track in range(3)
+        }
+
+
+def test_a_split_with_other_names_has_no_tracks(make, tmp_path):
+    files = {f"train/{label}/{track:05d}_00000.ppm": b"" for label in range(2) for track in range(3)}
+    files |= {f"test/{label}/{index}.ppm": b"" for label in range(2) for index in range(3)}
+    rows = plan_of(make.unpacked(files, tmp_path)).rows
+    assert {row["track"] for row in rows if row["split"] == "test"} == {""}
+    assert "" not in {row["track"] for row in rows if row["split"] == "train"}
