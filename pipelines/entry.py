@@ -9,7 +9,6 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Generic, TypeVar, get_args
 from uuid import uuid4
@@ -27,8 +26,6 @@ from pipelines.tracking import TrackedRun, open_run
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read by TensorFlow when it is first imported
 
 SUCCESS, FAILURE, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
-SWITCH = "[true|false]"
-"""What stands for the value of an option that may stand alone."""
 
 
 class Settings(BaseModel):
@@ -98,9 +95,7 @@ class EntryPoint(Generic[S]):
             help=self.work.__doc__,
             context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
         )
-        given = list(sys.argv[1:] if argv is None else argv)
-        _require_values(options, given)
-        command.main(args=given, prog_name=command.name)
+        command.main(args=argv, prog_name=command.name)
 
     def _run_from_options(self, **given: str | None) -> None:
         try:
@@ -162,7 +157,7 @@ def entry_point(
 
 
 def _option(name: str, info: FieldInfo) -> click.Option:
-    """One click option for a field; a switch alone may stand without a value, or be followed by true or false."""
+    """One click option for a field; a switch may stand alone or be followed by true or false."""
     flag = "--" + name.replace("_", "-")
     short = {"verbose": ["-v"], "quiet": ["-q"]}.get(name, [])
     default = info.get_default(call_default_factory=True)
@@ -170,24 +165,14 @@ def _option(name: str, info: FieldInfo) -> click.Option:
     switch = bool in (info.annotation, *get_args(info.annotation))
     kinds = [kind.__name__ for kind in (get_args(info.annotation) or (info.annotation,)) if isinstance(kind, type)]
     kind = next((word for word in kinds if word != "NoneType"), "str")
-    alone: dict[str, Any] = {"is_flag": False, "flag_value": "true"} if switch else {}
     return click.Option(
         [*short, flag, name],
         required=info.is_required(),
         help=f"{info.description}{shown}",
-        metavar=SWITCH if switch else {"str": "TEXT", "int": "N", "float": "X"}.get(kind, kind.upper()),
-        **alone,
+        metavar="[true|false]" if switch else {"str": "TEXT", "int": "N", "float": "X"}.get(kind, kind.upper()),
+        is_flag=False,
+        flag_value="true" if switch else None,
     )
-
-
-def _require_values(options: Sequence[click.Parameter], given: Sequence[str]) -> None:
-    """End where the value of an option was forgotten: click would take the next option for it."""
-    valued = {flag: option.metavar != SWITCH for option in options for flag in option.opts}
-    for word, after in pairwise([*given, None]):
-        if valued.get((word or "").removesuffix("=")) and (
-            str(word).endswith("=") or after is None or after.partition("=")[0] in valued
-        ):
-            _fail(f"{word}: its value is missing{f' before {after}' if after else ''}", WRONG_INPUT)
 
 
 def _one_line(error: Exception) -> str:

@@ -112,34 +112,6 @@ def test_an_unknown_option_is_refused(capsys):
     assert "--cuont" in said.err
 
 
-@pytest.mark.parametrize(
-    ("argv", "message"),
-    [
-        (["--count", "--resume"], "error: --count: its value is missing before --resume"),
-        (["--output", "--count=4"], "error: --output: its value is missing before --count=4"),
-        (["--results", "-q"], "error: --results: its value is missing before -q"),
-        (["--resume", "--limit"], "error: --limit: its value is missing"),
-        (["--limit=", "--count=4"], "error: --limit=: its value is missing before --count=4"),
-    ],
-)
-def test_a_forgotten_value_is_never_the_default(capsys, argv, message):
-    code, said = run(capsys, *argv)
-    assert (code, said.err) == (2, f"{message}\n")
-    assert not runs()
-
-
-def test_a_negative_number_is_a_value(capsys):
-    code, said = run(capsys, "--count", "-5")
-    assert code == 2
-    assert "--count '-5': Input should be greater than or equal to 1" in said.err
-
-
-def test_a_switch_takes_no_other_option_for_its_value(capsys):
-    assert run(capsys, "--resume", "--count", "4", "-v")[0] == 0
-    params = runs()[0].data.params
-    assert (params["cfg/resume"], params["cfg/count"]) == ("True", "4")
-
-
 def test_an_output_folder_that_cannot_be_written_is_named(capsys):
     code, said = run(capsys, "--output", "/proc/nowhere")
     assert code == 2
