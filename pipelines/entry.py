@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 import sys
 import time
 import traceback
@@ -10,12 +11,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar, get_args
+from typing import Any, Generic, Self, TypeVar, get_args
 from uuid import uuid4
 
 import click
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
 
 from pipelines.errors import InputError
 from pipelines.output_folder import output_folder, written_beside
@@ -26,6 +28,9 @@ from pipelines.tracking import TrackedRun, open_run
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read by TensorFlow when it is first imported
 
 SUCCESS, FAILURE, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+NO_VALUE = r"-(?!\.?\d|inf|$)"
+"""Words that begin an option; negative numbers are values."""
+logger = logging.getLogger(__name__)
 
 
 class Settings(BaseModel):
@@ -39,6 +44,31 @@ class Settings(BaseModel):
     seed: int = Field(0, ge=0, description="Seed of all random choices.")
     verbose: bool = Field(False, description="Log more (-v).")
     quiet: bool = Field(False, description="Log warnings only (-q).")
+
+    def given(self, name: str) -> bool:
+        """Whether the field was set to something else than its default."""
+        return name in self.model_fields_set and getattr(self, name) != type(self).model_fields[name].default
+
+    def require_effect(self) -> None:
+        """Refuse what would be without effect beside another option; each entry point adds its own.
+
+        Raises:
+            InputError: of the first such option.
+        """
+        if self.verbose and self.quiet:
+            raise InputError("--quiet true: --verbose asks for the opposite; leave one of them out")
+        if self.given("experiment") and os.environ.get("MLFLOW_RUN_ID"):
+            raise InputError(
+                f"--experiment {self.experiment}: `mlflow run` has opened the run already; "
+                f"give it --experiment-name {self.experiment}"
+            )
+
+    def replaced(self, option: str, changes: Mapping[str, Any]) -> Self:
+        """These settings with what an option such as --smoke-test stands for; says what it overrules."""
+        for name in (name for name in changes if self.given(name) and getattr(self, name) != changes[name]):
+            flag = f"--{(type(self).model_fields[name].alias or name).replace('_', '-')}"
+            logger.warning("%s %s has no effect: %s makes it %s", flag, getattr(self, name), option, changes[name])
+        return self.model_copy(update=dict(changes))
 
 
 @dataclass(frozen=True)
@@ -69,6 +99,7 @@ class EntryPoint(Generic[S]):
 
     def __call__(self, settings: S, run: TrackedRun) -> Results:
         """Do the work inside a run that is already open."""
+        settings.require_effect()
         with self.holding(settings.output):
             return self.work(settings, run)
 
@@ -95,6 +126,11 @@ class EntryPoint(Generic[S]):
             help=self.work.__doc__,
             context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
         )
+        argv = sys.argv[1:] if argv is None else list(argv)
+        try:
+            _require_values(argv, {flag: option for option in options for flag in option.opts})
+        except InputError as error:
+            _fail(_one_line(error), WRONG_INPUT)
         command.main(args=argv, prog_name=command.name)
 
     def _run_from_options(self, **given: str | None) -> None:
@@ -110,6 +146,7 @@ class EntryPoint(Generic[S]):
         started, about = time.perf_counter(), provenance()
         run_id, code, results, held = "", SUCCESS, Results(), True
         try:
+            settings.require_effect()
             if (text := self.answer(settings)) is not None:
                 click.echo(text)
                 return SUCCESS
@@ -163,6 +200,8 @@ def _option(name: str, info: FieldInfo) -> click.Option:
     default = info.get_default(call_default_factory=True)
     shown = "" if default in (None, "", False) else f"  [default: {default}]"
     switch = bool in (info.annotation, *get_args(info.annotation))
+    # For switches only: with is_flag=False any option could stand alone.
+    alone: dict[str, Any] = {"is_flag": False, "flag_value": "true"} if switch else {}
     kinds = [kind.__name__ for kind in (get_args(info.annotation) or (info.annotation,)) if isinstance(kind, type)]
     kind = next((word for word in kinds if word != "NoneType"), "str")
     return click.Option(
@@ -170,9 +209,47 @@ def _option(name: str, info: FieldInfo) -> click.Option:
         required=info.is_required(),
         help=f"{info.description}{shown}",
         metavar="[true|false]" if switch else {"str": "TEXT", "int": "N", "float": "X"}.get(kind, kind.upper()),
-        is_flag=False,
-        flag_value="true" if switch else None,
+        callback=_required_value(default),
+        **alone,
     )
+
+
+def _required_value(default: Any) -> Callable[[click.Context, click.Parameter, str | None], str | None]:
+    """Refuse an empty value, such as that of a shell variable that is not set, for anything but an empty default."""
+
+    def check(_: click.Context, option: click.Parameter, text: str | None) -> str | None:
+        if text is not None and not text.strip() and default not in (None, "", PydanticUndefined):
+            _fail(f"{option.opts[-1]} {text!r}: the value is empty; give one, or leave the option out", WRONG_INPUT)
+        return text
+
+    return check
+
+
+def _require_values(argv: Sequence[str], options: Mapping[str, click.Parameter]) -> None:
+    """Find values that were forgotten, which click would take from what follows, or that are given twice.
+
+    Raises:
+        InputError: an option other than a switch stands alone, or has two values.
+    """
+    given: dict[str, str] = {}
+    words = list(argv)
+    while words:
+        flag, sign, value = words.pop(0).partition("=")
+        if flag not in options:
+            continue
+        option = options[flag]
+        if not sign:
+            switch = isinstance(option, click.Option) and option.flag_value == "true"
+            follows = words[0] if words else ""
+            if words and not re.match(NO_VALUE, follows):
+                value = words.pop(0)
+            elif switch:
+                value = "true"
+            else:
+                what = f"{follows} follows" if words else "the line ends"
+                raise InputError(f"{flag}: its value is missing ({what}); give one, or leave the option out")
+        if given.setdefault(str(option.name), value) != value:
+            raise InputError(f"{flag} {value}: is {given[str(option.name)]} as well; give one value")
 
 
 def _one_line(error: Exception) -> str:

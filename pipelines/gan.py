@@ -123,7 +123,7 @@ def gan(settings: GanSettings, run: TrackedRun) -> Results:
     from pipelines.gans.outcome import conclude, publish, with_accuracy
 
     if settings.smoke_test:
-        settings = settings.model_copy(update=SMOKE)
+        settings = settings.replaced("--smoke-test", SMOKE)
     recipe = settings.recipe()
     dataset = prepared(settings.data, size=settings.size, seed=settings.seed)
     label = find_class(settings.class_, dataset.class_names)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pipelines.tracking import TrackedRun
 
 PRESETS = Path(__file__).with_name("presets")
+PRESET, SMOKE_PRESET = "standard", "quick"
 SMOKE_LIMIT = 200
 LEAVES = (
     *("units", "predictions", "report", "curves.csv", "thresholds.csv", "thresholds.md", "per_class_thresholds.csv"),
@@ -46,8 +47,7 @@ class NoiseGridSettings(Settings):
     size: int = Field(32, ge=8, description="Side of the images in pixels: noise is added at this size.")
     noise: str = Field("", description="NAME:LOW:HIGH:COUNT[,...], such as gaussian:0:0.5:11,black_rows:0:1:11.")
     preset: str = Field(
-        "standard",
-        description="A named grid: quick, standard, weather, cifar-c or all; --noise takes its place.",
+        "", description="A named grid: quick, standard (the default), weather, cifar-c or all; not beside --noise."
     )
     plugin: str = Field("", description="A Python file that registers noises of your own (README: Your own noise).")
     refine: bool | None = Field(
@@ -74,6 +74,13 @@ class NoiseGridSettings(Settings):
     smoke_test: bool = Field(False, description=f"{SMOKE_LIMIT} images, and the quick grid unless --noise is given.")
     list: bool = Field(False, description="Print the noises and exit.")
     json_: bool = Field(False, alias="json", description="With --list: as JSON.")
+
+    def require_effect(self) -> None:
+        """Refuse a preset beside a grid of one's own, and JSON of nothing."""
+        super().require_effect()
+        require_one_grid(self.noise, self.preset)
+        if self.json_ and not self.list:
+            raise InputError("--json true: it is the form in which --list prints; give --list beside it")
 
     @property
     def images_a_batch(self) -> int:
@@ -117,6 +124,9 @@ def noise_grid(settings: NoiseGridSettings, run: TrackedRun) -> Results:
 
     plugin = read_plugin(settings)
     levels = read_levels(settings)
+    if settings.smoke_test:
+        quick = {} if settings.noise else {"preset": SMOKE_PRESET}
+        settings = settings.replaced("--smoke-test", {"limit": SMOKE_LIMIT} | quick)
     methods = read_methods(settings.saliency)
     signs = prepared(settings.data, size=settings.size, seed=settings.seed)
     probes = signs.read("test", limit=256)
@@ -139,7 +149,7 @@ def noise_grid(settings: NoiseGridSettings, run: TrackedRun) -> Results:
             units=units,
             seed=settings.seed,
             repeats=settings.repeats,
-            limit=SMOKE_LIMIT if settings.smoke_test else settings.limit,
+            limit=settings.limit,
             batch_size=settings.images_a_batch,
             plugin=plugin,
         )
@@ -159,6 +169,16 @@ def noise_grid(settings: NoiseGridSettings, run: TrackedRun) -> Results:
                 results = publish(studies[name], child, own.output)
                 child.conclude(results.metrics, results.summary)
     return publish_recipe(studies, settings.model, run, settings.output)
+
+
+def require_one_grid(noise: str, preset: str) -> None:
+    """Refuse a grid that is given in two ways.
+
+    Raises:
+        InputError: both are given.
+    """
+    if noise and preset:
+        raise InputError(f"--preset {preset}: --noise {noise} gives the grid; leave one of them out")
 
 
 def read_plugin(settings: NoiseGridSettings) -> Plugin | None:
@@ -203,7 +223,7 @@ def read_levels(settings: NoiseGridSettings) -> tuple[NoiseLevels, ...]:
     try:
         if settings.noise:
             return read_grid(settings.noise)
-        return read_preset("quick" if settings.smoke_test else settings.preset)
+        return read_preset(SMOKE_PRESET if settings.smoke_test else settings.preset or PRESET)
     except InputError:
         raise
     except ValueError as error:

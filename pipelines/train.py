@@ -27,6 +27,7 @@ logger = logging.getLogger("pipelines.train")  # __name__ is __main__ under `pyt
 
 SMOKE_LIMIT = 1290
 SMOKE_EPOCHS = 4
+SMOKE = {"limit": SMOKE_LIMIT, "epochs": SMOKE_EPOCHS, "rendered": 0, "register_model": False, "champion": None}
 RANDOM = "random"
 LEAVES = (
     *("model.keras", "scores.json", "report.txt", "per_class.csv", "history.csv", "mistakes.csv", "confusion.png"),
@@ -78,7 +79,12 @@ class TrainSettings(Settings):
     )
     strategy: Literal["none", "mirrored"] = Field("none", description="mirrored: one model on all GPUs at once.")
     limit: int | None = Field(None, ge=1, description="Use only so many images of each split, stratified by class.")
-    register_model: bool = Field(True, description="Register it as `signs`, alias `champion`.")
+    register_model: bool = Field(
+        True, description="Register it as `signs`; alias `champion` where it is the better by validation, or first."
+    )
+    champion: bool | None = Field(
+        None, description="true: make it the champion, false: do not, whatever its validation says."
+    )
     resume: bool = Field(False, description="Continue the interrupted training that --output holds.")
     smoke_test: bool = Field(False, description=f"{SMOKE_EPOCHS} epochs on {SMOKE_LIMIT} images, nothing registered.")
 
@@ -99,7 +105,19 @@ class TrainSettings(Settings):
         except ValueError as error:
             raise InputError(f"--network {self.network}, --options {self.options!r}: {reason(error)}") from None
         self._require_pretrained(recipe)
+        for name in ("patience", "holdout") if recipe.all_tracks else ():
+            if self.given(name):
+                raise InputError(
+                    f"--{name} {getattr(self, name)}: with --all-tracks true, which --network {self.network} may have "
+                    "of itself, no image is held out to choose an epoch by; leave it out, or give --all-tracks false"
+                )
         return recipe
+
+    def require_effect(self) -> None:
+        """Refuse to make a champion of what is not registered."""
+        super().require_effect()
+        if self.champion and not self.register_model:
+            raise InputError("--champion true: --register-model false registers nothing; leave one of them out")
 
     def _require_pretrained(self, recipe: Recipe) -> None:
         """Refuse what decides nothing in the training of a network of our own.
@@ -135,8 +153,8 @@ def train(settings: TrainSettings, run: TrackedRun) -> Results:
     load_tensorflow()
     recipe = settings.recipe()
     if settings.smoke_test:
-        settings = settings.model_copy(update={"limit": SMOKE_LIMIT, "register_model": False})
         recipe = recipe.updated(epochs=SMOKE_EPOCHS, rendered=0, head_epochs=min(1, recipe.head_epochs))
+        settings = settings.replaced("--smoke-test", SMOKE | {"head_epochs": recipe.head_epochs})
     dataset = prepared(settings.data, size=settings.size, seed=settings.seed)
     splits = read_splits(dataset, settings.limit)
     if settings.rendered is None and not drawable(dataset):

@@ -32,6 +32,7 @@ logger = logging.getLogger("pipelines.tune")  # __name__ is __main__ under `pyth
 
 SMOKE: dict[str, Any] = {"limit": 430, "epochs": 2, "trials": 3}
 SMOKE_SPACES = {"cnn": "smoke", "transfer": "transfer", "dcgan": "dcgan_smoke"}
+SCORES_EVERY = 200
 SMOKE_GAN = {"scores_every": 10}
 OF_GANS = {
     "class_": "--class",
@@ -86,7 +87,9 @@ class TuneSettings(Settings):
     class_: str = Field("", alias="class", description="GANs of this class alone, by name or number; empty: of all.")
     extractor: str = Field("", description="What measures distances of samples of GANs, as `gan` takes it.")
     classifier: str = Field("", description="What names the classes of samples of GANs, as `gan` takes it.")
-    scores_every: int = Field(200, ge=1, description="Steps of a GAN from one scoring to the next, an epoch.")
+    scores_every: int | None = Field(
+        None, ge=1, description=f"Steps of a GAN from one scoring to the next, an epoch; {SCORES_EVERY} by default."
+    )
     weights: str = Field("", description="Of pretrained networks: a file, imagenet (the default) or random.")
     champion: bool | None = Field(
         None,
@@ -169,20 +172,36 @@ class TuneSettings(Settings):
         for name in self.model_fields_set & OF_GANS.keys() if self.family != "dcgan" else ():
             raise InputError(f"{OF_GANS[name]} {getattr(self, name)}: only --family dcgan has it; leave it out")
 
+    def require_effect(self) -> None:
+        """Refuse a way to stop trials beside one that does not stop any, and a grace that nothing has."""
+        super().require_effect()
+        self.require_own_options()
+        if self.algorithm == "pbt" and self.scheduler == "asha":
+            raise InputError("--scheduler asha: --algorithm pbt stops no trial, it changes them; leave one of them out")
+        if not self.given("grace"):
+            return
+        from pipelines.tuning import resolve_scheduler
+
+        if self.algorithm != "pbt" and resolve_scheduler(self.scheduler, self.algorithm, self.objectives) == "none":
+            raise InputError(f"--grace {self.grace}: no trial of this search is stopped early; add --scheduler asha")
+        if self.grace > self.epochs and not self.smoke_test:
+            raise InputError(f"--grace {self.grace}: no trial has more than --epochs {self.epochs}; give less")
+
     def as_smoke_test(self) -> TuneSettings:
         """The options of a tiny search; of GANs of one class on all of its images, which are few."""
         changes: dict[str, Any] = {**SMOKE, "space": self.space or SMOKE_SPACES[self.family]}
         if self.family == "dcgan":
             changes |= {**SMOKE_GAN, "limit": self.limit if self.class_ else SMOKE["limit"]}
-        return self.model_copy(update=changes)
+        return self.replaced("--smoke-test", changes)
 
     def as_gan(self) -> GanSettings:
         """The options of `gan` that all trials of a search over GANs have in common."""
         from pipelines.gan import SMOKE, GanSettings
 
-        shared = {"data", "size", "class_", "extractor", "classifier", "scores_every", "limit", "seed", "resume"}
+        shared = {"data", "size", "class_", "extractor", "classifier", "limit", "seed", "resume"}
         given = self.model_dump(include=shared, by_alias=True)
-        given |= {"steps": self.epochs * self.scores_every, "output": self.output / "champion"}
+        every = self.scores_every or SCORES_EVERY
+        given |= {"scores_every": every, "steps": self.epochs * every, "output": self.output / "champion"}
         given |= {"register_model": not self.smoke_test}
         return GanSettings.model_validate(given | ({"samples": SMOKE["samples"]} if self.smoke_test else {}))
 
@@ -197,7 +216,6 @@ def tune(settings: TuneSettings, run: TrackedRun) -> Results:
     from pipelines.training import read_splits
     from pipelines.tuning import trials_table
 
-    settings.require_own_options()
     if settings.smoke_test:
         settings = settings.as_smoke_test()
     load_tensorflow()
@@ -267,6 +285,11 @@ def plan_search(settings: TuneSettings, dataset: SignDataset, task: GanTask | No
     if settings.algorithm == "grid":
         space.grid()
         trials = space.combinations
+        if settings.given("trials") and settings.trials != trials:
+            logger.warning(
+                "--trials %d has no effect: --algorithm grid tries each of its %d combinations once",
+                settings.trials, trials,
+            )  # fmt: skip
     if settings.algorithm == "pbt":
         mutations(space, settings.family)
         if settings.workers is not None:

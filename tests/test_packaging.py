@@ -83,3 +83,13 @@ def test_help_answers_without_heavy_imports(name):
         [sys.executable, "-c", check, f"pipelines.{name}"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert asked.stdout.strip() == ""
+
+
+@pytest.mark.parametrize("name", sorted(MLPROJECT))
+def test_what_mlproject_leaves_empty_is_what_an_entry_point_takes_empty(name):
+    """So that `-P model=` is refused rather than the champion, and nobody's value is not."""
+    entry = getattr(import_module(f"pipelines.{name}"), name)
+    for key, field in entry.settings.model_fields.items():
+        parameter = MLPROJECT[name]["parameters"].get(field.alias or key)
+        if parameter and not parameter["default"]:
+            assert field.default in (None, ""), key

@@ -149,3 +149,52 @@ def test_a_database_that_cannot_be_written_is_named(capsys, monkeypatch):
     code, said = run(capsys)
     assert code == 2
     assert "cannot be written" in said.err
+
+
+@pytest.mark.parametrize(
+    ("argv", "line"),
+    [
+        (["--count", "--resume"], "error: --count: its value is missing (--resume follows)"),
+        (["--limit", "--count", "4"], "error: --limit: its value is missing (--count follows)"),
+        (["--limit", "-v"], "error: --limit: its value is missing (-v follows)"),
+        (["--results"], "error: --results: its value is missing (the line ends)"),
+        (["--count", ""], "error: --count '': the value is empty"),
+        (["--count="], "error: --count '': the value is empty"),
+        (["--output", " "], "error: --output ' ': the value is empty"),
+        (["--experiment", ""], "error: --experiment '': the value is empty"),
+        (["--count", "-5"], "error: --count '-5': Input should be greater than or equal to 1"),
+        (["--count=-5"], "error: --count '-5': Input should be greater than or equal to 1"),
+        (["--seed", "-1"], "error: --seed '-1': Input should be greater than or equal to 0"),
+        (["--seed", "-.5"], "error: --seed '-.5': Input should be a valid integer"),
+        (["--seed", "1", "--seed", "2"], "error: --seed 2: is 1 as well"),
+        (["-v", "-q"], "error: --quiet true: --verbose asks for the opposite"),
+    ],
+)
+def test_a_value_that_was_forgotten_is_never_the_default(capsys, argv, line):
+    code, said = run(capsys, *argv)
+    assert code == 2
+    assert said.err.startswith(line)
+    assert said.err.count("\n") == 1
+    assert not runs()
+
+
+@pytest.mark.parametrize(
+    ("argv", "limit"),
+    [
+        (["--limit", ""], "None"),  # as `mlflow run` passes what nobody gave
+        (["--limit", "-3"], "-3"),
+        (["--resume", "--limit", "5"], "5"),
+        (["--resume", "false", "--limit=5", "-v"], "5"),
+        (["--limit", "5", "--limit", "5"], "5"),
+    ],
+)
+def test_values_that_are_there_are_taken(capsys, argv, limit):
+    assert run(capsys, *argv)[0] == 0
+    assert runs()[0].data.params["cfg/limit"] == limit
+
+
+def test_an_experiment_beside_the_one_of_mlflow_run_is_refused(capsys, monkeypatch):
+    monkeypatch.setenv("MLFLOW_RUN_ID", "0" * 32)
+    code, said = run(capsys, "--experiment", "mine")
+    assert code == 2
+    assert "--experiment mine: `mlflow run` has opened the run already; give it --experiment-name mine" in said.err
