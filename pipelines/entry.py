@@ -20,6 +20,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from pipelines.errors import InputError
+from pipelines.masking import mask_logs, masked
 from pipelines.output_folder import output_folder, written_beside
 from pipelines.provenance import provenance
 from pipelines.run_lock import HeldError
@@ -148,7 +149,7 @@ class EntryPoint(Generic[S]):
         try:
             settings.require_effect()
             if (text := self.answer(settings)) is not None:
-                click.echo(text)
+                click.echo(masked(text))
                 return SUCCESS
             if settings.results:
                 _require_writable("--results", settings.results.parent)
@@ -170,9 +171,9 @@ class EntryPoint(Generic[S]):
             )
         except Exception:
             code = FAILURE
-            click.echo(traceback.format_exc(), err=True)
+            click.echo(masked(traceback.format_exc()), err=True)
         else:
-            click.echo(summary.strip())
+            click.echo(masked(summary.strip()))
         if settings.results and settings.results.parent.is_dir() and held:  # else it may be the other run's file
             about["seconds"] = round(time.perf_counter() - started, 1)
             _write_results(settings.results, self.name, run_id, code, results, about)
@@ -255,13 +256,14 @@ def _require_values(argv: Sequence[str], options: Mapping[str, click.Parameter])
 def _one_line(error: Exception) -> str:
     """Name the option, the value and what is wrong with it."""
     if isinstance(error, ValidationError):
-        return "; ".join(
+        said = "; ".join(
             f"--{str(item['loc'][0]).replace('_', '-')} {item.get('input')!r}: {item['msg']}"
             if item["loc"]
             else item["msg"]
             for item in error.errors()
         )
-    return " ".join(str(error).split())
+        return masked(said)
+    return masked(" ".join(str(error).split()))
 
 
 def _place(error: SystemExit) -> str:
@@ -277,6 +279,7 @@ def _fail(message: str, code: int) -> None:
 
 def _configure_logging(settings: Settings) -> None:
     level = logging.DEBUG if settings.verbose else logging.WARNING if settings.quiet else logging.INFO
+    mask_logs()
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     for name in ("pipelines", "__main__"):  # `python -m` runs an entry point under the second name
         logging.getLogger(name).setLevel(level)
@@ -304,4 +307,4 @@ def _write_results(path: Path, name: str, run_id: str, code: int, results: Resul
         **about,
     }
     with written_beside(path) as beside:
-        beside.write_text(json.dumps(document, indent=2, default=str) + "\n")
+        beside.write_text(masked(json.dumps(document, indent=2, default=str)) + "\n")

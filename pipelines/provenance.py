@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pipelines.masking import masked
+
 ROOT = Path(__file__).resolve().parent.parent
 UNKNOWN = "unknown"
 CHANGED = "+"
@@ -28,7 +30,7 @@ def provenance() -> dict[str, Any]:
 def command() -> str:
     """The command line that is running, as one would type it in the root of the repository."""
     script = Path(sys.argv[0])
-    return shlex.join(["python", "-m", f"{script.parent.name}.{script.stem}", *sys.argv[1:]])
+    return masked(shlex.join(["python", "-m", f"{script.parent.name}.{script.stem}", *sys.argv[1:]]))
 
 
 def commit(root: Path = ROOT) -> str:

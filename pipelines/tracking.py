@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 from pipelines.errors import InputError
+from pipelines.masking import masked, without_login
 
 if TYPE_CHECKING:
     from pipelines.entry import Settings
@@ -24,6 +24,9 @@ NOTE_LENGTH = 7900
 """Characters of a description; MLflow takes tags of 8,000."""
 NAMED_BY_CHANCE = r"[a-z]+-[a-z]+-\d+"
 """Names such as traveling-cow-593, which MLflow gives to runs that nobody has named."""
+PROBE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+"""How long to wait for a server that may not be there; MLflow itself tries for many minutes."""
+REFUSED = (401, 403)
 KIND_TAG, KIND = "mlflow.experimentKind", "custom_model_development"
 """Makes MLflow's UI open an experiment at its runs; one without a kind is opened at a language model's traces."""
 
@@ -41,7 +44,7 @@ class TrackedRun:
         import mlflow
 
         known = mlflow.get_run(self.run_id).data.params
-        fresh = {f"cfg/{key}": str(value)[:6000] for key, value in params.items() if f"cfg/{key}" not in known}
+        fresh = {f"cfg/{key}": masked(str(value))[:6000] for key, value in params.items() if f"cfg/{key}" not in known}
         mlflow.MlflowClient().log_batch(
             self.run_id, params=[mlflow.entities.Param(key, value) for key, value in fresh.items()]
         )
@@ -70,7 +73,7 @@ class TrackedRun:
 
         client = mlflow.MlflowClient()
         for key, value in tags.items():
-            client.set_tag(self.run_id, key, value)
+            client.set_tag(self.run_id, key, masked(value))
 
     def identify(self, tags: Mapping[str, str]) -> None:
         """Tag the run with what it is about, and name it after its model, or data, unless somebody has named it."""
@@ -89,10 +92,20 @@ class TrackedRun:
 
     @contextmanager
     def child(self, name: str, settings: Settings) -> Iterator[TrackedRun]:
-        """Open a run nested in this one; it is marked FAILED when its block raises."""
+        """Open a run nested in this one, in its experiment; it is marked FAILED when its block raises.
+
+        It measures the system as this one does: what a step of the way needs is known of that step.
+        """
         import mlflow
 
-        with mlflow.start_run(run_name=name, nested=True, parent_run_id=self.run_id) as active:
+        started = mlflow.start_run(
+            run_name=name,
+            nested=True,
+            parent_run_id=self.run_id,
+            experiment_id=self.experiment_id,
+            log_system_metrics=True,
+        )
+        with started as active:
             run = TrackedRun(active.info.run_id, active.info.experiment_id, name)
             run.describe(settings)
             yield run
@@ -117,9 +130,10 @@ class TrackedRun:
 
         uri = mlflow.get_tracking_uri()
         served = uri.startswith(("http://", "https://"))
-        server = uri.rstrip("/") if served else "http://127.0.0.1:5000"
+        server = without_login(uri).rstrip("/") if served else "http://127.0.0.1:5000"
         page = f"{server}/#/experiments/{self.experiment_id}/runs/{self.run_id}?workflowType=machine_learning"
-        start = "" if served else f'MLflow UI   mlflow ui --backend-store-uri "{uri}"   (or: make ui), then open\n'
+        shown = uri if masked(uri) == uri else "$MLFLOW_TRACKING_URI"
+        start = "" if served else f'MLflow UI   mlflow ui --backend-store-uri "{shown}"   (or: make ui), then open\n'
         return f"{start}MLflow run  {page}"
 
 
@@ -138,6 +152,7 @@ def open_run(name: str, settings: Settings) -> Iterator[TrackedRun]:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # ours stands at the end
     run_id = os.environ.pop("MLFLOW_RUN_ID", None)
     experiment_id = os.environ.pop("MLFLOW_EXPERIMENT_ID", None)
     import mlflow
@@ -154,6 +169,7 @@ def open_run(name: str, settings: Settings) -> Iterator[TrackedRun]:
     with started as active:
         run = TrackedRun(active.info.run_id, active.info.experiment_id, name)
         _show_runs_first(run.experiment_id)
+        run.set_tags({key: value for key, value in active.data.tags.items() if masked(value) != value})
         run.describe(settings)
         yield run
 
@@ -177,13 +193,49 @@ def _tracking_uri() -> str:
             raise InputError(f"MLFLOW_TRACKING_URI {uri}: {path.parent} cannot be written; choose another place")
         return f"sqlite:///{path}"
     if uri.startswith(("http://", "https://")):
-        try:
-            urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=10).close()
-        except (urllib.error.URLError, OSError) as error:
-            raise InputError(
-                f"MLFLOW_TRACKING_URI {uri}: no MLflow server answers there ({error}); start one, or unset it"
-            ) from None
+        uri = _log_in(uri)
+        _require_answer(uri)
     return uri
+
+
+def _log_in(uri: str) -> str:
+    """Hand the user and password of a server's address to MLflow apart, whose messages and links then have none."""
+    parts = urlsplit(uri)
+    if "@" not in parts.netloc:
+        return uri
+    login, _, host = parts.netloc.rpartition("@")
+    user, _, password = login.partition(":")
+    os.environ |= {"MLFLOW_TRACKING_USERNAME": unquote(user), "MLFLOW_TRACKING_PASSWORD": unquote(password)}
+    os.environ["MLFLOW_TRACKING_URI"] = clean = parts._replace(netloc=host).geturl()
+    return clean
+
+
+def _require_answer(uri: str) -> None:
+    """Ask the server for an experiment as MLflow will, with whatever logs it in, but without its minutes of patience.
+
+    Raises:
+        InputError: no MLflow server answers, or it refuses the login.
+    """
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    kept = {name: os.environ.get(name) for name in PROBE}
+    os.environ |= PROBE
+    try:
+        mlflow.MlflowClient(uri).search_experiments(max_results=1)
+    except MlflowException as error:
+        said = " ".join(str(error).split())
+        if error.get_http_status_code() in REFUSED:
+            raise InputError(
+                f"MLFLOW_TRACKING_URI {uri}: the server refuses the login; give user and password in it, or as "
+                "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or a MLFLOW_TRACKING_TOKEN"
+            ) from None
+        raise InputError(
+            f"MLFLOW_TRACKING_URI {uri}: no MLflow server answers there ({said[:200]}); start one, or unset it"
+        ) from None
+    finally:
+        for name, value in kept.items():
+            os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
 
 
 def git_commit() -> str:
