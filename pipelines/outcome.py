@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from pipelines.champion import REGISTERED_MODEL, Candidate, crown
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
     from pipelines.tracking import TrackedRun
     from pipelines.training import Trained
 
-REGISTERED_MODEL = "signs"
-CHAMPION = "champion"
 MODEL_FILE, PREDICTIONS_FILE = "model.keras", "predictions.parquet"
 NEEDED = ("cloudpickle", "keras", "numpy", "tensorflow")
 """Packages that a logged model needs to load."""
@@ -184,8 +184,24 @@ def log_outcome(
     files: list[Path],
     *,
     register: bool,
-) -> None:
-    """Log data, model, scores and files to the run; `register` makes the model the champion."""
+    champion: bool | None = None,
+    tracks_held_out: bool = True,
+) -> str:
+    """Log data, model, scores and files to the run.
+
+    Args:
+        run: to which all is logged.
+        outcome: of the training.
+        dataset: that was learned.
+        splits: its images.
+        files: that were written.
+        register: whether the model is registered.
+        champion: whether that makes it the champion; None: if it should be (`pipelines.champion`).
+        tracks_held_out: whether validation is of tracks that it has not learned.
+
+    Returns:
+        What became of the champion, in a line; empty where nothing is registered.
+    """
     import mlflow
     from mlflow.data.sources import LocalArtifactDatasetSource
 
@@ -195,14 +211,18 @@ def log_outcome(
         logged = mlflow.data.from_numpy(signs.image, targets=signs.label, source=source, name=name)
         mlflow.log_input(logged, context=split)
     model_id, registered = _log_model(outcome.model, outcome.test.image[:4], register=register)
+    crowned = ""
     if registered:
-        _crown(registered, _scored(outcome))
+        mlflow.MlflowClient().update_model_version(REGISTERED_MODEL, registered, _scored(outcome))
+        score = outcome.validation_f1_macro if tracks_held_out else None
+        crowned = crown(registered, Candidate(dataset.name, dataset.digest, score), champion)
     metrics = outcome.metrics()
     for name in ("precision", "recall", "fpr", "f1"):
         values = outcome.scores.per_class[name].tolist()
         metrics |= {f"clean/class/{name}/{label:02d}": float(value) for label, value in enumerate(values)}
     run.log_metrics(metrics, step=0, model_id=model_id)
     run.log_files([path for path in files if path.suffix != ".keras"])
+    return crowned
 
 
 def _log_model(model: keras.Model, example: NDArray[np.uint8], *, register: bool) -> tuple[str, str]:
@@ -230,15 +250,6 @@ def _log_model(model: keras.Model, example: NDArray[np.uint8], *, register: bool
             registered_model_name=REGISTERED_MODEL if register else None,
         )
     return str(info.model_id), str(info.registered_model_version or "")
-
-
-def _crown(version: str, description: str) -> None:
-    """Make a registered version the champion."""
-    import mlflow
-
-    client = mlflow.MlflowClient()
-    client.update_model_version(REGISTERED_MODEL, version, description)
-    client.set_registered_model_alias(REGISTERED_MODEL, CHAMPION, version)
 
 
 @contextmanager
@@ -271,8 +282,8 @@ def _scored(outcome: Outcome) -> str:
     return f"test accuracy {scores.accuracy:.2%} ({wrong} of {images} wrong), macro-F1 {scores.f1_macro:.4f}"
 
 
-def summarise(outcome: Outcome, folder: Path) -> str:
-    """What a person reads at the end of a training."""
+def summarise(outcome: Outcome, folder: Path, crowned: str = "") -> str:
+    """What a person reads at the end of a training; `crowned`: what became of the champion."""
     scores, about = outcome.scores, _about(outcome)
     weakest = scores.per_class[scores.per_class["support"] > 0].nsmallest(3, "f1")
     seen = outcome.validation_f1_macro
@@ -283,5 +294,6 @@ def summarise(outcome: Outcome, folder: Path) -> str:
         "weakest classes: " + ", ".join(f"{row.class_name} (F1 {row.f1:.3f})" for row in weakest.itertuples()),
         f"{about['parameters']:,} parameters, {kept}, {about['training_seconds']:.0f} s of training",
         f"model         {folder / MODEL_FILE}",
+        *([crowned] if crowned else []),
     ]
     return "\n".join(lines)

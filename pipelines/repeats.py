@@ -34,6 +34,8 @@ def join(
     *,
     views: int,
     register: bool,
+    champion: bool | None = None,
+    tracks_held_out: bool = True,
 ) -> Results:
     """Compare the networks of several seeds, score them together, and log the one that validation likes best.
 
@@ -54,12 +56,14 @@ def join(
     files = outcome.write_files(kept, dataset.class_names, folder)
     files += write_tables({"repeats.csv": seeds, "together.csv": together}, folder)
     files.append(outcome.save_model(joined, folder / "ensemble.keras"))
-    outcome.log_outcome(run, kept, dataset, splits, files, register=register)
+    crowned = outcome.log_outcome(
+        run, kept, dataset, splits, files, register=register, champion=champion, tracks_held_out=tracks_held_out
+    )
     return Results(
         params={"data": dataset.name, "digest": dataset.digest, "parameters": kept.model.count_params()},
         metrics=metrics,
         artifacts={path.name: str(path) for path in files},
-        summary=f"{_lines(seeds, accuracy)}\n{together_lines(together)}\n\n{outcome.summarise(kept, folder)}",
+        summary=f"{_lines(seeds, accuracy)}\n{together_lines(together)}\n\n{outcome.summarise(kept, folder, crowned)}",
     )
 
 

@@ -172,12 +172,21 @@ def _train_once(
 
     found = _fit(settings, recipe, dataset, splits, run)
     files = outcome.write_files(found, dataset.class_names, settings.output)
-    outcome.log_outcome(run, found, dataset, splits, files, register=settings.register_model)
+    crowned = outcome.log_outcome(
+        run,
+        found,
+        dataset,
+        splits,
+        files,
+        register=settings.register_model,
+        champion=settings.champion,
+        tracks_held_out=recipe.holdout == "tracks",
+    )
     return found, Results(
         params={"data": dataset.name, "digest": dataset.digest, "parameters": found.model.count_params()},
         metrics=found.metrics(),
         artifacts={path.name: str(path) for path in files},
-        summary=outcome.summarise(found, settings.output),
+        summary=outcome.summarise(found, settings.output, crowned),
     )
 
 
@@ -212,7 +221,17 @@ def _train_repeatedly(
             with run.child(f"train/seed-{seed}", own) as child:
                 outcomes[seed], results = _train_once(own, recipe, dataset, splits, child)
                 child.conclude(results.metrics, results.summary)
-    return join(outcomes, dataset, splits, run, settings.output, views=settings.views, register=settings.register_model)
+    return join(
+        outcomes,
+        dataset,
+        splits,
+        run,
+        settings.output,
+        views=settings.views,
+        register=settings.register_model,
+        champion=settings.champion,
+        tracks_held_out=recipe.holdout == "tracks",
+    )
 
 
 def _fit(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import uuid
 from pathlib import Path
@@ -419,6 +420,8 @@ def _plain_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _shown(value: Any) -> str:
     if isinstance(value, float):
+        if not math.isfinite(value):
+            return "-"  # of a trial that was stopped before it was measured
         return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
     return str(value)
 
@@ -479,12 +482,13 @@ def retrain_champion(
         raise InputError(f"{settings.output}: the best trial's training diverged on all tracks, {error}") from None
     found = outcome.score(trained, splits["test"], dataset.class_names)
     files = outcome.write_files(found, dataset.class_names, folder)
-    outcome.log_outcome(run, found, dataset, splits, files, register=not settings.smoke_test)
+    register = not settings.smoke_test
+    crowned = outcome.log_outcome(run, found, dataset, splits, files, register=register, champion=register)
     return Results(
         params={"data": dataset.name, "digest": dataset.digest, "parameters": found.model.count_params()},
         metrics=found.metrics(),
         artifacts={f"champion/{path.name}": str(path) for path in files},
-        summary=outcome.summarise(found, folder),
+        summary=outcome.summarise(found, folder, crowned),
     )
 
 
