@@ -15,8 +15,10 @@ from noise.registry import disturb
 from pipelines.analysis import CLEAN, THRESHOLD_COLUMNS
 from pipelines.corruptions import mean_corruption_error
 from pipelines.entry import Results
+from pipelines.masking import masked
 from pipelines.output_folder import discard, write_whole
 from pipelines.reports.recipe import recipe_caption, write_recipe_report
+from pipelines.reports.reservations import reservation, too_weak
 from pipelines.reports.robustness import Pictures, write_robustness_report
 from pipelines.reports.strips import Strip
 from pipelines.reports.terminal import thresholds_markdown, thresholds_table
@@ -60,7 +62,8 @@ def publish(study: Study, run: TrackedRun, folder: Path) -> Results:
     run.log_files(folder / "predictions", "predictions")
     metrics = threshold_metrics(thresholds) | visibility_metrics(visibility)
     metrics |= mean_corruption_error(study.tables["corruption_errors"])
-    summary = f"{thresholds_table(thresholds, visibility)}{_added(study)}\n\nReport      {pages[0].resolve().as_uri()}"
+    said = thresholds_table(thresholds, visibility, reservation(study.analysis.curves))
+    summary = f"{said}{_added(study)}\n\nReport      {pages[0].resolve().as_uri()}"
     artifacts = {path.name: str(path) for path in [*tables, table, pages[0]]}
     params = {"model": study.search.classifier.name, "data": study.search.signs.name}
     return Results(params, metrics, artifacts, summary)
@@ -102,7 +105,8 @@ def publish_recipe(studies: Mapping[str, Study], model: str, run: TrackedRun, fo
     run.identify({"data": signs.name, "data_digest": signs.digest, "model": model})
     run.log_files(files)
     run.log_files(page, "report")
-    said = [thresholds_table(recipe, visibility), recipe_caption(recipe, networks)]
+    warning = too_weak(float(networks["accuracy"].min()), int(recipe["n"].iloc[0]))
+    said = [thresholds_table(recipe, visibility, warning), recipe_caption(recipe, networks)]
     summary = "\n\n".join([*said, f"Report      {page.resolve().as_uri()}"])
     return Results(
         params={"model": model, "data": signs.name, "networks": len(networks)},
@@ -237,7 +241,7 @@ def _tags(study: Study) -> dict[str, str]:
 def _about(study: Study, run: TrackedRun) -> dict[str, str]:
     classifier = study.search.classifier
     return {
-        "Model": classifier.name,
+        "Model": masked(classifier.name),
         "Model file, sha256": classifier.digest[:16],
         "Model input": f"white is {classifier.pixel_max:g}, {_outputs(classifier)}",
         **_about_data(study, run),
@@ -252,7 +256,7 @@ def _about_data(study: Study, run: TrackedRun) -> dict[str, str]:
         "Test images": f"{int(study.analysis.curves['n'].max()):,}",
         "Seed": str(study.search.seed),
         "MLflow run": run.run_id,
-        "Command": shlex.join(["python", "-m", f"pipelines.{Path(sys.argv[0]).stem}", *sys.argv[1:]]),
+        "Command": masked(shlex.join(["python", "-m", f"pipelines.{Path(sys.argv[0]).stem}", *sys.argv[1:]])),
     }
 
 

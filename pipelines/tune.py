@@ -344,6 +344,7 @@ def _describe(settings: TuneSettings, search: Search, dataset: SignDataset, run:
     alike |= {"space": search.space.described(), "data": dataset.digest}
     tags = {"data": dataset.name, "model": settings.family}
     if search.plan.gan:
+        alike["scores_every"] = search.plan.gan.settings.scores_every
         tags |= {"model": search.plan.gan.settings.recipe_name, "class": settings.class_ or "all"}
     run.identify({**tags, "search_space": search.space.digest})
     tags |= {"family": settings.family, "seed": str(settings.seed)}

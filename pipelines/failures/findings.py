@@ -10,6 +10,7 @@ from pipelines.failures.classes import ALL
 from pipelines.failures.flow import AT_THRESHOLD
 from pipelines.reports.captions import listed
 from pipelines.reports.classes import RANKED_SUPPORT
+from pipelines.reports.reservations import with_numbers
 from pipelines.reports.summary import ends, number, percent, spoken
 
 if TYPE_CHECKING:
@@ -25,13 +26,14 @@ def failure_findings(failures: Failures) -> list[str]:
     """Return three to six sentences of plain text, the numbers in them; where nothing failed, fewer."""
     flow = failures.confusion_flow
     flow = flow[flow["measured_at"] == AT_THRESHOLD]
-    return [
+    sentences = [
         *_sinks(flow),
         *_pair(flow),
         *_warnings(failures.confidence, flow),
         *_classes(failures.class_factors),
         *_margins(failures.margins),
     ]
+    return [sentence for sentence in sentences if with_numbers(sentence)]
 
 
 def _sinks(flow: pd.DataFrame) -> list[str]:

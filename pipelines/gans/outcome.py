@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -136,7 +137,7 @@ class Outcome:
         return "\n".join(
             [
                 f"{'score':{width}}  generated  training images (floor)",
-                *(f"{name:{width}}  {value:9.4g}  {real:9.4g}" for name, (value, real) in shown.items()),
+                *(f"{name:{width}}  {_cell(value)}  {_cell(real)}" for name, (value, real) in shown.items()),
                 *(f"{name:{width}}  left out: {reason}" for name, reason in self.final.left_out.items()),
                 "",
                 f"{len(self.samples.images)} of either beside {len(self.final.real)} test images",
@@ -147,6 +148,10 @@ class Outcome:
                 f"generator     {folder / GENERATOR_FILE}",
             ]
         )
+
+
+def _cell(score: float) -> str:
+    return f"{score:9.4g}" if math.isfinite(score) else f"{'-':>9}"
 
 
 def _described(network: Extractor) -> dict[str, Any]:

@@ -21,10 +21,8 @@ HALF_RIGHT = (0.4, 0.6)
 def clean_accuracy(noise: NoiseSummary, class_count: int) -> str:
     """What the classifier can do without noise."""
     clean = noise.curve.iloc[0]
-    return (
-        f"Without noise it names {percent(clean['accuracy'])} [{percent(clean['low'])}, {percent(clean['high'])}] "
-        f"of {int(clean['n']):,} images right ({class_count} classes)."
-    )
+    share = f"{percent(clean['accuracy'])}{ends(clean['low'], clean['high'], percent)}"
+    return f"Without noise it names {share} of {int(clean['n']):,} images right ({class_count} classes)."
 
 
 def ranking_caption(visibility: pd.DataFrame) -> str:

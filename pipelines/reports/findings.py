@@ -15,6 +15,7 @@ from pipelines.failures.rows import level_near
 from pipelines.intervals import wilson_interval
 from pipelines.reports.captions import listed, ssim_text
 from pipelines.reports.classes import RANKED_SUPPORT, class_order
+from pipelines.reports.reservations import reserved, with_numbers
 from pipelines.reports.summary import NoiseSummary, classes_of, ends, number, percent, rank_text, spoken
 from pipelines.visibility import RANKS, SLIGHT
 
@@ -45,11 +46,15 @@ def headline(visibility: pd.DataFrame, families: Mapping[str, str]) -> str:
     if first.empty:
         return "No tested noise makes this network begin to fail within its range"
     names = [_with_kind(name, families[name]) for name in first["noise"]]
-    shown = (f"at {ssim_text(row['ssim'])} and {row['psnr']:.0f} dB" for row in first.to_dict("records"))
+    shown = (f"at {ssim_text(row['ssim'])}{_decibels(row['psnr'])}" for row in first.to_dict("records"))
     said = (
         "disrupts most for how little it shows" if len(names) == 1 else "disrupt most for how little they show, and tie"
     )
     return f"{_capital(listed(names))} {said}: this network begins to fail {', and '.join(shown)}"
+
+
+def _decibels(psnr: float) -> str:
+    return f" and {psnr:.0f} dB" if np.isfinite(psnr) else ""
 
 
 def leaders(visibility: pd.DataFrame) -> pd.DataFrame:
@@ -65,7 +70,9 @@ def _with_kind(name: str, family: str) -> str:
 
 
 def findings(study: Study, noises: Sequence[NoiseSummary]) -> list[Finding]:
-    """Return the answers to the questions that a grid is asked, where the grid can tell."""
+    """Return the answers to the questions that a grid is asked, where the grid can tell; none of a weak network."""
+    if reserved(noises):
+        return []
     tables, failures = study.tables, study.failures
     answers = {
         "Least to see, most harm": _least(tables["visibility"], tables["rank_agreement"]),
@@ -76,7 +83,7 @@ def findings(study: Study, noises: Sequence[NoiseSummary]) -> list[Finding]:
         "What falls first": _classes(study.analysis.per_class, noises) + _shapes(failures.class_factors),
         "Where answers go": _sink(failures.confusion_flow, study.analysis.thresholds),
     }
-    return [Finding(topic, text.strip()) for topic, text in answers.items() if text]
+    return [Finding(topic, text.strip()) for topic, text in answers.items() if with_numbers(text)]
 
 
 def _least(visibility: pd.DataFrame, agreement: pd.DataFrame) -> str:

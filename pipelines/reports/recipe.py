@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from pipelines.output_folder import write_whole
+from pipelines.reports.reservations import too_weak
 from pipelines.reports.robustness import template
 from pipelines.reports.summary import crossing, number, percent, spoken
 
@@ -51,7 +52,8 @@ def write_recipe_report(
 def recipe_caption(recipe: pd.DataFrame, networks: pd.DataFrame) -> str:
     """What the intervals and the spread mean, and what was measured."""
     low, high = networks["accuracy"].min(), networks["accuracy"].max()
-    return (
+    reserved = too_weak(float(low), int(recipe["n"].iloc[0]))
+    return (f"{reserved}. " if reserved else "") + (
         f"{len(networks)} networks, {percent(low, 2)} to {percent(high, 2)} right of {recipe['n'].iloc[0]:,} clean "
         "images. Intervals hold other images and other trainings; spread is how far the threshold of one training lies "
         "from the next (standard deviation)."
@@ -62,9 +64,17 @@ def _cells(row: Mapping[Any, Any]) -> dict[str, str]:
     value, interval = crossing(row).parts()
     if row["censored"] == "above":
         reached = f"reached by {row['reached']} of {row['networks']}"
-        return {"value": value, "interval": f"above {number(row['low'])}", "trainings": reached}
+        above = f"above {number(row['low'])}" if math.isfinite(row["low"]) else ""
+        return {"value": value, "interval": above, "trainings": reached}
     if math.isnan(row["lowest"]):
         return {"value": value, "interval": "", "trainings": ""}
-    spread = "" if math.isnan(row["spread"]) else f", {percent(row['spread'], 0)}"
-    trainings = f"{number(row['lowest'])} to {number(row['highest'])}{spread}"
+    spread = "" if not math.isfinite(row["spread"]) else f", {percent(row['spread'], 0)}"
+    trainings = f"{_end(row['lowest'])} to {_end(row['highest'])}{spread}"
     return {"value": value, "interval": interval, "trainings": trainings}
+
+
+def _end(threshold: float) -> str:
+    """A threshold of one training, which may lie beyond either end of the tested levels."""
+    if math.isfinite(threshold):
+        return number(threshold)
+    return "not reached" if threshold > 0 else "below the first level"

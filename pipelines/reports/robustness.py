@@ -21,6 +21,7 @@ from pipelines.reports.distortion import distortion_figure
 from pipelines.reports.failures import class_heat_map, confidence_figure, flow_figure
 from pipelines.reports.figures import inline_svg, save_png
 from pipelines.reports.findings import findings, headline
+from pipelines.reports.reservations import reserved, with_numbers
 from pipelines.reports.saliency import first_method, saliency_captions, saliency_figure, shift_figure
 from pipelines.reports.slightest import slightest_cells, slightest_sheet
 from pipelines.reports.strips import strip_figure, strip_svg, telling_columns
@@ -88,7 +89,7 @@ def write_robustness_report(folder: Path, study: Study, pictures: Pictures, *, a
     page["figures"] = {name: _wide(figure, ALTS[name]) for name, figure in drawn.items() if name in ALTS}
     html = template("robustness.html.j2").render(page).encode()
     said = "\n".join(f"- **{finding.topic.rstrip('?')}:** {finding.text}" for finding in page["findings"])
-    text = write_whole(folder / "findings.md", f"**{page['headline']}.**\n\n{said}\n".encode())
+    text = write_whole(folder / "findings.md", f"**{page['headline']}.**\n\n{said}".rstrip().encode() + b"\n")
     return [write_whole(folder / "report.html", html), text, *files]
 
 
@@ -152,7 +153,7 @@ def _page(study: Study, noises: Sequence[NoiseSummary], about: Mapping[str, str]
     thresholds = study.analysis.thresholds
     groups = thresholds[["n", "groups"]].dropna()
     return {
-        "headline": headline(study.tables["visibility"], _families(noises)),
+        "headline": reserved(noises) or headline(study.tables["visibility"], _families(noises)),
         "findings": findings(study, noises),
         "clean": captions.clean_accuracy(noises[0], len(study.search.signs.class_names)),
         "levels": sum(len(noise.levels) - 1 for noise in noises),
@@ -179,19 +180,19 @@ def _sections(study: Study, noises: Sequence[NoiseSummary], pictures: Pictures) 
         "count": len(noises),
         "strips": any(noise.name in pictures.strips for noise in noises),
         "visibility": tables.visibility_rows(study.tables["visibility"], families),
-        "visible": captions.ranking_caption(study.tables["visibility"]),
+        "visible": with_numbers(captions.ranking_caption(study.tables["visibility"])),
         "agreement": study.tables["rank_agreement"].to_dict("records"),
         "slight": tables.slight_rows(study.tables["slight"], families),
-        "slight_harm": captions.slight_caption(study.tables["slight"]),
+        "slight_harm": with_numbers(captions.slight_caption(study.tables["slight"])),
         "slight_scale": tables.slight_scale(study.tables["slight"]),
-        "slightest_of": captions.slightest_caption(rows) if len(rows) else "",
+        "slightest_of": with_numbers(captions.slightest_caption(rows)) if len(rows) else "",
         "slightest": slightest_cells(rows, pictures.clean, pictures.noisy, names),
-        "failures": failure_findings(study.failures),
-        "warns": captions.warning_caption(study.failures.confidence),
+        "failures": [] if reserved(noises) else failure_findings(study.failures),
+        "warns": with_numbers(captions.warning_caption(study.failures.confidence)),
         "shapes": tables.shape_rows(study.failures.class_factors),
-        "margin_caption": captions.margin_caption(study.failures.margins),
+        "margin_caption": with_numbers(captions.margin_caption(study.failures.margins)),
         "margins": tables.margin_rows(study.failures.margins),
-        "saliency_captions": saliency_captions(study.saliency.shifts),
+        "saliency_captions": [text for text in saliency_captions(study.saliency.shifts) if with_numbers(text)],
         "saliency_declined": study.saliency.declined,
         "corruptions": tables.corruption_rows(errors),
         "severities": range(1, SEVERITIES + 1),

@@ -153,7 +153,8 @@ def rank_text(row: Mapping[Any, Any], column: str = "rank") -> str:
     """Return a noise's rank with its interval, "-" where it has none."""
     if pd.isna(row[column]):
         return "-"
-    return f"{row[column]:.0f} [{row[f'{column}_low']:.0f}, {row[f'{column}_high']:.0f}]"
+    low, high = row[f"{column}_low"], row[f"{column}_high"]
+    return f"{row[column]:.0f}" + ("" if pd.isna(low) or pd.isna(high) else f" [{low:.0f}, {high:.0f}]")
 
 
 def crossing(row: Mapping[Any, Any] | None, levels: Sequence[float] = ()) -> Crossing:

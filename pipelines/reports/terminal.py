@@ -1,6 +1,7 @@
 """The table of thresholds for the terminal and for a README: what shows least when it does harm comes first."""
 
 import io
+import textwrap
 from collections.abc import Iterator, Sequence
 
 import pandas as pd
@@ -20,13 +21,14 @@ OF_RECIPES = ("spread", "unit")
 OF_THIS_NETWORK = "Thresholds and ranks are of this network: another training of its recipe has others."
 
 
-def thresholds_table(thresholds: pd.DataFrame, visibility: pd.DataFrame) -> str:
+def thresholds_table(thresholds: pd.DataFrame, visibility: pd.DataFrame, reservation: str = "") -> str:
     """Return of what the thresholds are, and a plain-text table of them at most 100 characters wide, a line a noise.
 
     Args:
         thresholds: of `pipelines.analysis.analyse`, or of `pipelines.trainings.recipe_thresholds`.
         visibility: of `pipelines.visibility.equal_visibility`, whose order the lines have; SSIM is the mean where the
             classifier begins to fail.
+        reservation: why the grid bears no findings, which comes first and takes the place of what was found.
     """
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     shown = _headings(thresholds)[: len(HEADINGS)]
@@ -38,6 +40,8 @@ def thresholds_table(thresholds: pd.DataFrame, visibility: pd.DataFrame) -> str:
     Console(file=text, width=WIDTH, color_system=None, markup=False, emoji=False).print(table)
     lines = [line.rstrip() for line in text.getvalue().splitlines()]
     opening = [] if "spread" in thresholds else [*_opening(visibility), ""]
+    if reservation:
+        opening = [*textwrap.wrap(f"{reservation}.", WIDTH), *opening[:1], ""]
     return "\n".join([*opening, *lines])
 
 
