@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+import time
 
 import mlflow
 import pytest
@@ -99,3 +100,24 @@ def test_a_relative_database_is_made_absolute(tracked, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
     with tracking.open_run("demo", Settings(output=tracked)):
         assert mlflow.get_tracking_uri() == f"sqlite:///{tracked}/mlflow.db"
+
+
+def test_a_child_run_is_in_its_parents_experiment_and_measures_the_system(tracked, monkeypatch):
+    """Under `mlflow run` too, which names the experiment by variables alone that are taken away."""
+    monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.1")
+    experiment = mlflow.create_experiment("by-mlflow-run")
+    made = mlflow.MlflowClient().create_run(experiment)
+    monkeypatch.setenv("MLFLOW_RUN_ID", made.info.run_id)
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", experiment)
+    with (
+        tracking.open_run("main", Settings(output=tracked)) as run,
+        run.child("prepare", Settings(output=tracked)) as child,
+        child.child("seed-0", Settings()) as grandchild,
+    ):
+        time.sleep(1.5)
+    for opened in (run, child, grandchild):
+        found = mlflow.get_run(opened.run_id)
+        assert found.info.experiment_id == experiment
+        assert "system/cpu_utilization_percentage" in found.data.metrics
+    default = mlflow.get_experiment_by_name("Default").experiment_id
+    assert mlflow.search_runs([default], output_format="list") == []
