@@ -135,7 +135,9 @@ def _walk(folder: Path) -> list[tuple[str, str, os.stat_result]]:
         raise InputError(f"{error.filename}: cannot be read ({error.strerror}): allow it, or name another folder")
 
     found = []
-    way = {str(folder): (os.path.realpath(folder),)}  # of each folder, the real ones that lead to it
+    way: dict[str, tuple[str, ...]] = {
+        str(folder): (os.path.realpath(folder),)
+    }  # of each folder, the real ones that lead to it
     for where, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
         passed = way.pop(where)
         folders[:] = sorted(name for name in folders if not _is_hidden(name))
