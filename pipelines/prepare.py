@@ -23,7 +23,8 @@ class PrepareSettings(Settings):
 
     data: str = Field(
         "rendered",
-        description="Official GTSRB archives or folders, the Kaggle layout, class folders, each also as a zip archive; "
+        description="Official GTSRB archives or folders, the Kaggle layout, CURE-TSR (`DIR#GaussianBlur-3` for one "
+        "of its challenges), class folders, each also as a zip archive; "
         "`gtsrb` downloads the official archives, `rendered` or `rendered:N` draws N training images a class.",
     )
     size: int = Field(32, description="Side of the images in pixels.")
