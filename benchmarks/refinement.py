@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -116,7 +115,7 @@ def main(model: str, data: str | None, images: int, output: Path) -> None:
     signs = source(data)
     test = signs.read("test", limit=images)
     classifier = open_classifier(model, test, signs.class_names)
-    predict = Predictor(keras.saving.load_model(classifier.path, compile=False), classifier, batch_size=256)
+    predict = Predictor(classifier.load(), classifier, batch_size=256)
     ids, groups = test.image_id.tolist(), test.track if (test.track != "").all() else None
     rows = {}
     for name in NOISES:

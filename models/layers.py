@@ -1,5 +1,6 @@
 """Layers that Keras does not have. A model that holds one is loaded where this package can be imported."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -74,3 +75,56 @@ class AffineSampler(layers.Layer):
     def compute_output_shape(self, maps_shape: Any, matrices_shape: Any) -> Any:  # noqa: ARG002
         """The maps' own shape."""
         return maps_shape
+
+
+@keras.saving.register_keras_serializable(package="sign_to_noise")
+class ReadAs(layers.Layer):
+    """Images (N, H, W, 3) of 0..255, RGB, put into the form in which a network was trained to read them.
+
+    Args:
+        channels: "rgb", "bgr" or "grey" (ITU-R 601 luma, one channel).
+        mean: Of each channel, taken off; on the scale of 0..255, in the order in which channels enter.
+        deviation: Of each channel, by which the rest is divided.
+        per_image: Each image has its own mean and deviation instead (those of `tf.image.per_image_standardization`).
+        channels_first: The network takes (N, C, H, W).
+    """
+
+    LUMA = (0.299, 0.587, 0.114)
+
+    def __init__(
+        self,
+        channels: str = "rgb",
+        mean: Sequence[float] = (0.0,),
+        deviation: Sequence[float] = (1.0,),
+        per_image: bool = False,
+        channels_first: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**{"dtype": "float32", **kwargs})
+        self.channels, self.per_image, self.channels_first = channels, per_image, channels_first
+        self.mean, self.deviation = tuple(mean), tuple(deviation)
+
+    def call(self, images: Any) -> Any:
+        """Float32 images (N, H, W, 3) in, what the network reads out."""
+        if self.channels == "grey":
+            images = ops.sum(images * ops.array(self.LUMA, "float32"), axis=-1, keepdims=True)
+        elif self.channels == "bgr":
+            images = ops.flip(images, axis=-1)
+        if self.per_image:
+            mean = ops.mean(images, axis=(1, 2, 3), keepdims=True)
+            flat = 1 / float(images.shape[1] * images.shape[2] * images.shape[3]) ** 0.5
+            images = (images - mean) / ops.maximum(ops.std(images, axis=(1, 2, 3), keepdims=True), flat)
+        elif any(self.mean) or set(self.deviation) != {1.0}:
+            images = (images - ops.array(self.mean, "float32")) / ops.array(self.deviation, "float32")
+        return ops.transpose(images, (0, 3, 1, 2)) if self.channels_first else images
+
+    def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
+        """Of images of this shape."""
+        count, height, width, _ = input_shape
+        planes = 1 if self.channels == "grey" else 3
+        return (count, planes, height, width) if self.channels_first else (count, height, width, planes)
+
+    def get_config(self) -> dict[str, Any]:
+        """What `from_config` needs."""
+        own = ("channels", "mean", "deviation", "per_image", "channels_first")
+        return {**super().get_config(), **{name: getattr(self, name) for name in own}}

@@ -240,13 +240,13 @@ def last_spatial_layer(model: keras.Model) -> str:
 
 
 def logits_model(model: keras.Model) -> keras.Model:
-    """The same network up to its logits, of one whose last layer is a softmax or has one as its activation.
+    """The same network up to its logits, of one whose last layer is a softmax or a sigmoid, or has it as activation.
 
     Raises:
         ValueError: Its last layer is neither: the logits cannot be had.
     """
     last = model.layers[-1]
-    softmax = getattr(last, "activation", None) is keras.activations.softmax
+    softmax = getattr(last, "activation", None) in (keras.activations.softmax, keras.activations.sigmoid)
     if isinstance(last, keras.layers.Softmax) or (softmax and isinstance(last, keras.layers.Activation)):
         return keras.Model(model.inputs[0], last.input)
     if not softmax:

@@ -1,65 +1,139 @@
-"""Any Keras classifier of images: found by MLflow URI or file, checked against the data, and run in fixed batches."""
+"""Any classifier of images: found, told how to be read by labelled images, and run in batches of one size."""
 
 from __future__ import annotations
 
 import hashlib
-import tempfile
-import zipfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipelines.analysis import CRITERIA
 from pipelines.errors import InputError
+from pipelines.networks import (
+    LOGITS,
+    FunctionNetwork,
+    Network,
+    as_logits,
+    by,
+    content_of,
+    digest_of,
+    find_network,
+    in_batches,
+    load_network,
+    split_function,
+)
+from pipelines.preprocessing import AUTO, Preprocessing
+from pipelines.signs import Signs
+from pipelines.trying import CAUSES, try_network
+from pipelines.visibility import wilson
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
-    from pipelines.signs import Signs
+    from pipelines.signs import SignDataset
 
-PIXEL_RANGES = ("auto", "255", "1")
-PROBES = 256
-"""Clean images on which the pixel range and the kind of output are detected."""
+PROBES = 512
+"""Clean images on which it is found out how a network is to be used: half to choose by, half to confirm."""
 TAG = "tag:"
 
 
 @dataclass(frozen=True)
 class Classifier:
-    """A model file and what must be known to use it.
+    """A network's file and what must be known to use it.
 
     Attributes:
         name: the URI or path as it was given.
-        path: the `.keras` file.
-        digest: sha256 of the file.
-        pixel_max: what white is in the model's input, 255 or 1.
-        probabilities: the model's last layer gives probabilities, not logits.
+        path: the file, or the folder of a SavedModel.
+        digest: sha256 of it.
+        reading: how it reads images.
+        outputs: what its scores are: logits; probabilities, normalised or not; or sigmoids, whose log-odds are logits.
+        order: the class of each of its outputs; empty: as in the data set.
+        output: the name of the output that has the classes.
+        function: the name, where the file is Python.
+        said: what was found out, for a person to read.
+        right: share of right answers to the images it was tried on that did not choose how it is used.
+        tried: how many these are.
     """
 
     name: str
     path: Path
     digest: str
-    pixel_max: float = 255.0
-    probabilities: bool = False
+    reading: Preprocessing = field(default_factory=Preprocessing)
+    outputs: str = LOGITS
+    order: tuple[int, ...] = ()
+    output: str = ""
+    function: str = ""
+    said: dict[str, str] = field(default_factory=dict, compare=False)
+    right: float = field(default=float("nan"), compare=False)
+    tried: int = field(default=0, compare=False)
+
+    @property
+    def use(self) -> str:
+        """All that decides its answers beside its file."""
+        return f"{self.reading}/{self.reading.mean}/{self.reading.deviation}/{self.outputs}/{self.order}/{self.output}"
+
+    @property
+    def places(self) -> NDArray[np.int64]:
+        """The output of each class, or no places where both have one order."""
+        return np.argsort(np.asarray(self.order, np.int64))
+
+    def content(self) -> bytes:
+        """What workers load it from."""
+        return content_of(self.path)
+
+    def load(self, content: bytes | None = None) -> Network:
+        """The network, in this process.
+
+        Raises:
+            InputError: it cannot be loaded.
+        """
+        return load_network(content or self.content(), self.path, self.function, f"--model {self.name}")
 
 
-def open_classifier(name: str, signs: Signs, class_names: tuple[str, ...], *, pixel_range: str = "auto") -> Classifier:
-    """Find a model, and check that it fits the data.
+def probes_of(signs: SignDataset) -> Signs:
+    """Labelled images on which networks are tried: of validation, else of training, and never those that are measured.
+
+    None where the data set has neither.
+    """
+    for split in ("validation", "train"):
+        if sum(signs.counts[split]):
+            return signs.read(split, limit=PROBES)
+    none = np.zeros(0, np.str_)
+    return Signs(none, np.zeros(0, np.int64), none, np.zeros((0, signs.size, signs.size, 3), np.uint8))
+
+
+def open_classifier(
+    name: str,
+    signs: Signs,
+    class_names: tuple[str, ...],
+    *,
+    pixel_range: str = AUTO,
+    class_order: str = AUTO,
+    option: str = "--model",
+) -> Classifier:
+    """Find a network, check that it fits the data, and find out how it is to be used.
 
     Args:
-        name: `models:/signs@champion`, `runs:/<run id>/<name>`, a `.keras` file or a folder that holds one.
-        signs: labelled clean images, on which the pixel range is detected.
+        name: `models:/signs@champion`, `runs:/<run id>/<name>`, a `.keras` or `.h5` file, a SavedModel, a folder that
+            holds one of these, or `my.py:predict`.
+        signs: labelled clean images that are not measured (`probes_of`).
         class_names: of the data set.
-        pixel_range: 255, 1 or auto: what white is in the model's input.
+        pixel_range: how it reads images (`pipelines.preprocessing`), or auto.
+        class_order: the order of its outputs (`pipelines.trying`), or auto.
+        option: that names it, for errors.
 
     Raises:
-        InputError: there is no such model, or its input or its number of classes does not fit.
+        InputError: there is no such network, or its input or its number of classes does not fit.
     """
-    return _open(name, signs, class_names, pixel_range)[0]
+    return _open(name, signs, class_names, pixel_range, class_order, option)[0]
 
 
 def open_classifiers(
-    text: str, signs: Signs, class_names: tuple[str, ...], *, pixel_range: str = "auto"
+    text: str, signs: Signs, class_names: tuple[str, ...], *, pixel_range: str = AUTO, class_order: str = AUTO
 ) -> list[Classifier]:
     """Find one model, or the networks that several trainings of one recipe left.
 
@@ -69,11 +143,13 @@ def open_classifiers(
         signs: as for `open_classifier`.
         class_names: of the data set.
         pixel_range: as for `open_classifier`.
+        class_order: as for `open_classifier`.
 
     Raises:
         InputError: one of them is no such model, is there twice, or is of another architecture than the first.
     """
-    opened = [_open(name, signs, class_names, pixel_range) for name in _model_names(text)]
+    names = _model_names(text)
+    opened = [_open(name, signs, class_names, pixel_range, class_order, "--model") for name in names]
     first, known = opened[0], dict[str, str]()
     for classifier, weights in opened:
         name, shapes = classifier.name, [part.shape for part in weights]
@@ -82,7 +158,7 @@ def open_classifiers(
                 f"--model {text}: {name} and {first[0].name} differ in their layers, so they are no trainings of one "
                 "recipe; measure each recipe in a run of its own"
             )
-        content = hashlib.sha256(b"".join(part.tobytes() for part in weights)).hexdigest()
+        content = hashlib.sha256(b"".join(part.tobytes() for part in weights)).hexdigest() if weights else name
         if content in known:
             raise InputError(f"--model {text}: {name} is the same network as {known[content]}; name each training once")
         known[content] = name
@@ -90,13 +166,29 @@ def open_classifiers(
 
 
 def _open(
-    name: str, signs: Signs, class_names: tuple[str, ...], pixel_range: str
+    name: str, signs: Signs, class_names: tuple[str, ...], pixel_range: str, class_order: str, option: str
 ) -> tuple[Classifier, list[NDArray[np.float32]]]:
-    path = _find_model(name)
-    model = _load(path, name)
-    _check_shapes(model, name, signs.image.shape[1:], len(class_names))
-    classifier = Classifier(name, path, hashlib.sha256(path.read_bytes()).hexdigest())
-    return _detect(classifier, model, signs, pixel_range), model.get_weights()
+    label = f"{option} {name}"
+    path, function = find_network(name, label), split_function(name)[1]
+    content = content_of(path)
+    network = load_network(content, path, function, label)
+    _check_size(network, label, signs.image.shape[1:])
+    found = try_network(network, signs, class_names, pixel_range=pixel_range, class_order=class_order, label=label)
+    answered = found.answered if isinstance(network, FunctionNetwork) else None
+    classifier = Classifier(
+        name, path.absolute() if function else path, digest_of(content, answered), function=function, **found.use
+    )
+    return classifier, network.weights
+
+
+def _check_size(network: Network, label: str, image: tuple[int, ...]) -> None:
+    if all(size in (None, have) for size, have in zip(network.shape[:2], image, strict=False)):
+        return
+    height, width, _ = network.shape
+    remedy = f"prepare the data at its --size {height}"
+    if height != width:
+        remedy = "data are square; put a resizing layer before it, or give --model my.py:predict (docs/networks.md)"
+    raise InputError(f"{label}: it takes images of {by(network.shape)}, the data set has {by(image)}; {remedy}")
 
 
 def _model_names(text: str) -> list[str]:
@@ -128,31 +220,43 @@ def _tagged(text: str) -> list[str]:
     return names
 
 
+def require_recognising(classifier: Classifier, counts: Sequence[int]) -> None:
+    """Find out before a grid that a network has no thresholds, as the analysis would after it.
+
+    Args:
+        classifier: an opened one.
+        counts: images a class that are to be measured.
+
+    Raises:
+        InputError: it recognises no more than a constant answer would, in whichever way it was tried.
+    """
+    if not classifier.tried:
+        return
+    high, constant = wilson(classifier.right, classifier.tried)[2], max(counts) / max(sum(counts), 1)
+    if CRITERIA["begins"] * high <= constant:
+        raise InputError(
+            f"--model {classifier.name}: it names {classifier.said['right']} right in the best of all ways that were "
+            f"tried, a constant answer {constant:.1%}, so it has no thresholds; {CAUSES}"
+        )
+
+
 class Predictor:
-    """A loaded model: uint8 images in, one row of scores an image out.
+    """A loaded network: uint8 images in, one row of scores an image out.
 
     All batches have one size, the last one padded: a prediction does not depend on how images are divided up.
     """
 
-    def __init__(self, model: Any, classifier: Classifier, batch_size: int) -> None:
-        import tensorflow as tf
-
-        self._batch_size = batch_size
-        self._probabilities = classifier.probabilities
-        scale = classifier.pixel_max / 255.0
-
-        @tf.function(jit_compile=False, reduce_retracing=True)  # type: ignore[untyped-decorator, unused-ignore]
-        def forward(images: Any) -> Any:
-            return tf.cast(model(tf.cast(images, tf.float32) * scale, training=False), tf.float32)
-
-        self._forward = forward
+    def __init__(self, network: Network, classifier: Classifier, batch_size: int) -> None:
+        self._network, self._classifier = network, classifier
+        self._batch_size = network.batch or batch_size
 
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Scores (N, classes) of images (N, H, W, C): logits, or logarithms of the model's probabilities."""
-        size = self._batch_size
-        scores = [self._forward(_padded(images[start : start + size], size)) for start in range(0, len(images), size)]
-        outputs: NDArray[np.float32] = np.concatenate([part.numpy() for part in scores])[: len(images)]
-        return np.log(np.maximum(outputs, 1e-30)) if self._probabilities else outputs
+        use = self._classifier
+        found = in_batches(self._network, images, use.reading, self._batch_size)
+        raw = found[use.output] if use.output in found else next(iter(found.values()))
+        scores = as_logits(raw.reshape(len(images), -1), use.outputs)
+        return scores[:, use.places] if use.order else scores
 
 
 def answers(scores: NDArray[np.float32], labels: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
@@ -180,7 +284,7 @@ def load_predictor(model_file: bytes, classifier: Classifier, *, batch_size: int
     """Make a predictor in a worker from the bytes of the model file.
 
     Args:
-        model_file: content of the `.keras` file (a worker on another node cannot read its path).
+        model_file: of `Classifier.content` (a worker on another node cannot read its path).
         classifier: how to use it.
         batch_size: images in one forward pass.
         threads: CPU threads that TensorFlow may use; it must not have been started yet.
@@ -189,78 +293,4 @@ def load_predictor(model_file: bytes, classifier: Classifier, *, batch_size: int
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.keras"
-        path.write_bytes(model_file)
-        return Predictor(_load(path, classifier.name), classifier, batch_size)
-
-
-def _find_model(name: str) -> Path:
-    path = Path(name)
-    if name.startswith(("models:/", "runs:/", "mlflow-artifacts:/")):
-        import mlflow
-
-        try:
-            path = Path(mlflow.artifacts.download_artifacts(artifact_uri=name))
-        except (mlflow.exceptions.MlflowException, OSError) as error:
-            reason = str(error).splitlines()[0]
-            raise InputError(f"--model {name}: MLflow has no such model ({reason}); train one first") from None
-    if not path.exists():
-        raise InputError(f"--model {name}: no such file; give a .keras file or an MLflow model URI")
-    files = [path] if path.is_file() else sorted(path.rglob("*.keras"))
-    if len(files) != 1:
-        raise InputError(f"--model {name}: holds {len(files)} .keras files; point to one")
-    return files[0]
-
-
-def _load(path: Path, name: str) -> Any:
-    import keras
-
-    import models.layers  # noqa: F401 - registers the layers of ours that a file may hold
-
-    try:
-        return keras.saving.load_model(path, compile=False)
-    except (ValueError, OSError, TypeError, KeyError, zipfile.BadZipFile) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise InputError(f"--model {name}: Keras cannot load it ({reason}); save it as a .keras file") from None
-
-
-def _check_shapes(model: Any, name: str, image: tuple[int, ...], classes: int) -> None:
-    wanted, given = model.input_shape, model.output_shape
-    if not isinstance(wanted, tuple) or len(wanted) != 4:
-        raise InputError(
-            f"--model {name}: its input is {wanted}; a model of one batch of images (N, H, W, C) is needed"
-        )
-    if any(size not in (None, have) for size, have in zip(wanted[1:], image, strict=True)):
-        raise InputError(
-            f"--model {name}: it takes images of {_by(wanted[1:])}, the data set has {_by(image)}; "
-            "prepare the data at its --size"
-        )
-    if not isinstance(given, tuple) or len(given) != 2 or given[-1] != classes:
-        raise InputError(
-            f"--model {name}: it gives {given[-1]} classes, the data set has {classes}; train it on this data"
-        )
-
-
-def _by(shape: tuple[int | None, ...]) -> str:
-    return " x ".join("any" if size is None else str(size) for size in shape)
-
-
-def _detect(classifier: Classifier, model: Any, signs: Signs, pixel_range: str) -> Classifier:
-    """Take the pixel range under which the model is right more often, and see whether it gives probabilities."""
-    images, labels = signs.image[:PROBES], signs.label[:PROBES]
-    best, most_right = classifier, -1
-    for white in (255.0, 1.0) if pixel_range == "auto" else (float(pixel_range),):
-        candidate = replace(classifier, pixel_max=white)
-        outputs = Predictor(model, candidate, PROBES)(images)
-        sums_to_one = bool(np.allclose(outputs.sum(axis=1), 1.0, atol=1e-3) and outputs.min() >= 0)
-        right = int((outputs.argmax(axis=1) == labels).sum())
-        if right > most_right:
-            best, most_right = replace(candidate, probabilities=sums_to_one), right
-    return best
-
-
-def _padded(images: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    if len(images) == size:
-        return images
-    return np.concatenate([images, np.zeros((size - len(images), *images.shape[1:]), images.dtype)])
+    return Predictor(classifier.load(model_file), classifier, batch_size)

@@ -101,7 +101,7 @@ def plan(
     """Cut a grid into units: the clean images first, then shard by shard, noise by noise."""
     from noise.plugins import code_version
 
-    base = f"{classifier.digest}/{classifier.pixel_max}/{signs.digest}/{seed}/{code_version(plugin)}"
+    base = f"{classifier.digest}/{classifier.use}/{signs.digest}/{seed}/{code_version(plugin)}"
     parts = [(CLEAN, (0.0,), 0)] + [
         (part.kind.name, part.levels[1:], repeat) for repeat in range(repeats) for part in grid
     ]
@@ -144,7 +144,7 @@ def run(
     if not todo:
         return
     items = ray.data.from_items([{"unit": pickle.dumps(unit)} for unit in todo.values()], override_num_blocks=len(todo))
-    settings = {"model_file": ray.put(classifier.path.read_bytes()), "classifier": classifier}
+    settings = {"model_file": ray.put(classifier.content()), "classifier": classifier}
     settings |= {"batch_size": batch_size, "threads": workers.threads}
     pool: dict[str, Any] = {
         "compute": ray.data.ActorPoolStrategy(size=workers.count),

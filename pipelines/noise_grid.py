@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import Field
@@ -40,8 +40,8 @@ class NoiseGridSettings(Settings):
 
     model: str = Field(
         "models:/signs@champion",
-        description="MLflow model URI, or a .keras file, of any classifier. Several trainings of one recipe: names "
-        "with commas between, the folder of `train --repeats`, or tag:NAME=VALUE of their runs.",
+        description="Any classifier: MLflow URI, .keras or .h5 file, SavedModel or my.py:predict. Several trainings of "
+        "one recipe: names with commas between, the folder of `train --repeats`, or tag:NAME=VALUE of their runs.",
     )
     data: str = Field("rendered", description="A prepared folder, or any source that `prepare` reads.")
     size: int = Field(32, ge=8, description="Side of the images in pixels: noise is added at this size.")
@@ -63,7 +63,16 @@ class NoiseGridSettings(Settings):
     )
     repeats: int = Field(1, ge=1, description="Independent draws of each noise for each image.")
     limit: int | None = Field(None, ge=1, description="Use only so many test images, stratified by class.")
-    pixel_range: Literal["auto", "255", "1"] = Field("auto", description="What white is in the model's input.")
+    pixel_range: str = Field(
+        "auto",
+        description="How the model reads images: auto, 255, 1, -1 (-1..1), -0.5, imagenet, image, caffe or data, with "
+        ":bgr behind it for BGR.",
+    )
+    class_order: str = Field(
+        "auto",
+        description="The classes of the model's outputs: auto, numbers, strings (0, 1, 10, 11, ..., 2), names, kaggle, "
+        "or the class of each with commas between.",
+    )
     batch_size: int | None = Field(
         None, ge=1, description="Images in one forward pass; by default 64 on CPUs, 256 on GPUs."
     )
@@ -112,7 +121,7 @@ def list_noises(settings: NoiseGridSettings) -> str | None:
 @entry_point("noise_grid", NoiseGridSettings, leaves=LEAVES, answer=list_noises)
 def noise_grid(settings: NoiseGridSettings, run: TrackedRun) -> Results:
     """Find how much of each noise a classifier stands: the levels at which it begins to fail, and fails."""
-    from pipelines.classifier import open_classifiers
+    from pipelines.classifier import open_classifiers, probes_of, require_recognising
     from pipelines.cluster import connect, share_out
     from pipelines.output_folder import discard
     from pipelines.publish import publish, publish_recipe
@@ -129,11 +138,18 @@ def noise_grid(settings: NoiseGridSettings, run: TrackedRun) -> Results:
         settings = settings.replaced("--smoke-test", {"limit": SMOKE_LIMIT} | quick)
     methods = read_methods(settings.saliency)
     signs = prepared(settings.data, size=settings.size, seed=settings.seed)
-    probes = signs.read("test", limit=256)
     load_tensorflow()
     if plugin:
-        try_noises(plugin, levels, probes)
-    classifiers = open_classifiers(settings.model, probes, signs.class_names, pixel_range=settings.pixel_range)
+        try_noises(plugin, levels, signs.read("test", limit=1))
+    classifiers = open_classifiers(
+        settings.model,
+        probes_of(signs),
+        signs.class_names,
+        pixel_range=settings.pixel_range,
+        class_order=settings.class_order,
+    )
+    for classifier in classifiers:
+        require_recognising(classifier, signs.counts["test"])
     connect()
     workers = share_out(settings.workers, settings.cpus_per_worker, settings.gpus_per_worker)
     units = settings.output / "units"

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from noise.levels import NoiseLevels
-    from pipelines.classifier import Classifier
     from pipelines.signs import SignDataset, Signs
     from pipelines.study import Study
     from pipelines.tracking import TrackedRun
@@ -57,6 +56,7 @@ def publish(study: Study, run: TrackedRun, folder: Path) -> Results:
     pages = write_robustness_report(folder / "report", study, make_pictures(study), about=_about(study, run))
     _log_curves(study, run)
     run.identify(_tags(study))
+    run.log_params({f"model_{name}": text for name, text in study.search.classifier.said.items()})
     run.log_files([*tables, table])
     run.log_files(folder / "report", "report")
     run.log_files(folder / "predictions", "predictions")
@@ -240,10 +240,12 @@ def _tags(study: Study) -> dict[str, str]:
 
 def _about(study: Study, run: TrackedRun) -> dict[str, str]:
     classifier = study.search.classifier
+    said = classifier.said
     return {
         "Model": masked(classifier.name),
         "Model file, sha256": classifier.digest[:16],
-        "Model input": f"white is {classifier.pixel_max:g}, {_outputs(classifier)}",
+        "Model input": f"{said.get('reads', classifier.reading)}, gives {classifier.outputs}",
+        "Order of its classes": said.get("order", "numbers"),
         **_about_data(study, run),
     }
 
@@ -258,7 +260,3 @@ def _about_data(study: Study, run: TrackedRun) -> dict[str, str]:
         "MLflow run": run.run_id,
         "Command": masked(shlex.join(["python", "-m", f"pipelines.{Path(sys.argv[0]).stem}", *sys.argv[1:]])),
     }
-
-
-def _outputs(classifier: Classifier) -> str:
-    return "gives probabilities" if classifier.probabilities else "gives logits"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from pipelines.analysis import CLEAN, CRITERIA
 from pipelines.errors import InputError
 from pipelines.failures.rows import level_near, threshold_of
 from pipelines.intervals import t_interval
+from pipelines.networks import LOGITS, KerasNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -218,16 +219,18 @@ def _explainers(
     classifier: Classifier, methods: Sequence[str], sample: Signs
 ) -> tuple[dict[str, Explain], dict[str, Maps], dict[str, str]]:
     """Methods made for the network, the maps of the clean images by each, and why others were declined."""
-    import keras
-
     from models.saliency import METHODS as MAKERS
     from models.saliency import logits_model
 
     explainers, own, declined = {}, {}, {}
-    model = keras.saving.load_model(classifier.path, compile=False)
+    network = classifier.load()
+    if not isinstance(network, KerasNetwork) or network.channels_first:
+        kind = "channels come first in it" if network.channels_first else "its layers cannot be seen"
+        return {}, {}, dict.fromkeys(methods, f"{kind}; give a Keras file of (N, H, W, C) for maps")
     for name in methods:
         try:
-            explain = _scaled(MAKERS[name](logits_model(model) if classifier.probabilities else model), classifier)
+            model = network.single(classifier.output)
+            explain = _as_read(MAKERS[name](model if classifier.outputs == LOGITS else logits_model(model)), classifier)
             maps = explain(sample.image, sample.label)
         except ValueError as error:
             declined[name] = " ".join(str(error).split())
@@ -239,10 +242,15 @@ def _explainers(
     return explainers, own, declined
 
 
-def _scaled(explain: Explain, classifier: Classifier) -> Explain:
-    """The method on uint8 images of a network whose white may be 1."""
-    scale = np.float32(classifier.pixel_max / 255.0)
-    return lambda images, classes=None: explain(images * scale, classes)
+def _as_read(explain: Explain, classifier: Classifier) -> Explain:
+    """The method on uint8 images and classes of the data set, of a network with its own reading and order of them."""
+    places = classifier.places
+
+    def read_and_explain(images: NDArray[Any], classes: Any = None) -> Maps:
+        of_outputs = places[np.asarray(classes)] if classes is not None and len(places) else classes
+        return explain(np.asarray(classifier.reading(images)), of_outputs)
+
+    return read_and_explain
 
 
 def _moves(

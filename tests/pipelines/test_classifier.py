@@ -24,8 +24,8 @@ def save(model, path: Path) -> str:
 def test_our_own_form_is_taken_as_it_is(signs, colour_model):
     probes = signs.read("test")
     classifier = open_classifier(str(colour_model), probes, signs.class_names)
-    assert (classifier.pixel_max, classifier.probabilities) == (255.0, False)
-    predict = Predictor(keras.saving.load_model(colour_model), classifier, 7)
+    assert (str(classifier.reading), classifier.outputs) == ("0..255, RGB", "logits")
+    predict = Predictor(classifier.load(), classifier, 7)
     assert (predict(probes.image).argmax(axis=1) == probes.label).mean() == 1.0
 
 
@@ -36,21 +36,21 @@ def test_a_model_of_unit_range_and_probabilities_is_detected(signs, colour_model
     path = save(keras.Model(images, keras.layers.Softmax()(inner(lit))), tmp_path / "unit.keras")
     probes = signs.read("test")
     classifier = open_classifier(path, probes, signs.class_names)
-    assert (classifier.pixel_max, classifier.probabilities) == (1.0, True)
+    assert (str(classifier.reading), classifier.outputs) == ("0..1, RGB", "probabilities")
     scores = load_predictor_here(path, classifier)(probes.image)
     np.testing.assert_allclose(np.exp(scores).sum(axis=1), 1, atol=1e-5)
     forced = open_classifier(path, probes, signs.class_names, pixel_range="255")
-    assert forced.pixel_max == 255.0
+    assert str(forced.reading) == "0..255, RGB"
 
 
 def load_predictor_here(path, classifier):
-    return Predictor(keras.saving.load_model(path), classifier, 16)
+    return Predictor(classifier.load(), classifier, 16)
 
 
 def test_scores_do_not_depend_on_how_images_are_divided_up(signs, colour_model):
     probes = signs.read("test")
     classifier = open_classifier(str(colour_model), probes, signs.class_names)
-    predict = Predictor(keras.saving.load_model(colour_model), classifier, 16)
+    predict = Predictor(classifier.load(), classifier, 16)
     whole = predict(probes.image)
     np.testing.assert_array_equal(whole[:5], predict(probes.image[:5]))
     np.testing.assert_array_equal(whole[37:], predict(probes.image[37:]))

@@ -13,6 +13,8 @@ from noise.levels import make_grid
 from pipelines import saliency
 from pipelines.classifier import Classifier
 from pipelines.errors import InputError
+from pipelines.networks import PROBABILITIES
+from pipelines.preprocessing import Preprocessing
 from pipelines.saliency import (
     before_failure,
     explain_grid,
@@ -22,6 +24,7 @@ from pipelines.saliency import (
 )
 from pipelines.signs import open_signs
 
+UNIT = Preprocessing("1", deviation=(255.0,))
 COUNTS = {"train": 0, "validation": 0, "test": 30}
 
 
@@ -176,7 +179,7 @@ def test_a_network_of_white_1_that_gives_probabilities(grid, tmp_path):
     images = keras.Input((16, 16, 3))
     path = tmp_path / "other.keras"
     keras.Model(images, keras.layers.Softmax()(model(keras.layers.Rescaling(255.0)(images)))).save(path)
-    nested = explained(grid, "gradient", classifier=Classifier("m", path, "d", pixel_max=1.0, probabilities=True))
+    nested = explained(grid, "gradient", classifier=Classifier("m", path, "d", UNIT, PROBABILITIES))
     own = explained(grid, "gradient")
     pd.testing.assert_frame_equal(nested.shifts, own.shifts, rtol=1e-3, atol=1e-3)
 
@@ -190,7 +193,7 @@ def test_what_cannot_be_explained_is_declined_with_its_reason(grid, tmp_path):
     assert list(found.declined) == ["grad_cam"]
     assert "no layer has features with a spatial extent" in found.declined["grad_cam"]
     assert set(found.shifts["method"]) == {"gradient"}
-    found = explained(grid, "gradient", classifier=Classifier("m", path, "d", probabilities=True))
+    found = explained(grid, "gradient", classifier=Classifier("m", path, "d", outputs=PROBABILITIES))
     assert "no softmax over logits" in found.declined["gradient"]
     assert found.shifts.empty
     assert explained(grid).shifts.empty
