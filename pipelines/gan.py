@@ -174,10 +174,11 @@ def open_judges(
     Raises:
         InputError: there are no such networks or too few images, or they do not fit each other.
     """
+    from pipelines.classifier import probes_of
     from pipelines.gans.judge import open_jury
     from pipelines.gans.scoring import choosing_judge, final_judge
 
-    jury = open_jury(settings, signs["train"], len(dataset.class_names))
+    jury = open_jury(settings, signs["train"], len(dataset.class_names), probes_of(dataset))
     chooser = choosing_judge(settings, recipe, dataset, jury, signs["validation"], label)
     return chooser, final_judge(settings, recipe, dataset, jury, signs, label)
 

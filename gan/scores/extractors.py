@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -99,8 +99,7 @@ def load_extractor(name: str, weights: str | Path) -> Extractor:
     Raises:
         ValueError: a name that cannot be part of a score's, weights that are missing or do not fit.
     """
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-        raise ValueError(f"extractor name {name!r}: give lower-case letters, digits and underscores, as in gtsrb_cnn64")
+    _require_name(name)
     if str(weights) != "imagenet" and not Path(weights).is_file():
         remedy = "the path of its weights, or imagenet" if name in IMAGENET else "the path of a .keras classifier"
         raise ValueError(f"{weights}: there are no such weights; for {name} give {remedy}")
@@ -109,6 +108,11 @@ def load_extractor(name: str, weights: str | Path) -> Extractor:
     size = IMAGENET[name][1] if name in IMAGENET else network.input_shape[1]
     dimension, digest = network.output_shape[-1], weights_hash([*network.get_weights(), *(head or ())])
     return Extractor(name, dimension, digest, size, network, head)
+
+
+def _require_name(name: str) -> None:
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise ValueError(f"extractor name {name!r}: give lower-case letters, digits and underscores, as in gtsrb_cnn64")
 
 
 def score_name(score: str, extractor: str) -> str:
@@ -160,10 +164,51 @@ def _classifier(name: str, path: Path) -> tuple[keras.Model, keras.layers.Layer]
     except Exception as error:  # as above
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ValueError(f"{path}: no classifier for {name} ({reason}); give a .keras file") from error
-    last = model.layers[-1]
+    try:
+        return _cut(model)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def _cut(model: keras.Model) -> tuple[keras.Model, keras.layers.Layer]:
+    """A model of one output up to what its last dense layer sees, and that layer; a softmax behind it does no harm."""
+    import keras
+
+    last = model.outputs[0]._keras_history.operation
+    while isinstance(last, keras.layers.Activation | keras.layers.Softmax):
+        last = last.input._keras_history.operation
     if not isinstance(last, keras.layers.Dense) or not last.use_bias or len(last.input.shape) != 2:
-        raise ValueError(f"{path}: its last layer, {last.name}, is not dense; give a classifier that ends in one")
+        raise ValueError(f"its last layer, {last.name}, is not dense; give a classifier that ends in one")
     return keras.Model(model.inputs[0], last.input), last
+
+
+def extractor_of(
+    name: str, model: keras.Model, reads: keras.layers.Layer | None = None, places: Sequence[int] = ()
+) -> Extractor:
+    """The frozen network of a loaded classifier that may read images in a way of its own.
+
+    Args:
+        name: As in `load_extractor`.
+        model: Of one output, which a dense layer makes.
+        reads: From float32 images (N, H, W, 3) in 0..255 to what it takes; None: it takes these.
+        places: The output of each class; empty: it has the order of the classes.
+
+    Raises:
+        ValueError: a name that cannot be part of a score's, or another last layer.
+    """
+    import keras
+
+    _require_name(name)
+    network, last = _cut(model)
+    kernel, bias = (part[..., list(places)] if len(places) else part for part in last.get_weights())
+    known, size = [*network.get_weights(), kernel, bias], network.input_shape[1]
+    if reads is not None:
+        side = network.input_shape[2]  # of (N, H, W, C) and (N, C, H, W) alike
+        images = keras.Input((side, side, 3))
+        network, size = keras.Model(images, network(reads(images), training=False)), side
+        config = {name: value for name, value in reads.get_config().items() if name != "name"}
+        known.append(np.frombuffer(repr(sorted(config.items())).encode(), np.uint8))
+    return Extractor(name, network.output_shape[-1], weights_hash(known), size, network, (kernel, bias))
 
 
 def weights_hash(weights: list[NDArray[Any]]) -> str:

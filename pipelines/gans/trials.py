@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipelines.classifier import probes_of
 from pipelines.errors import InputError
 from pipelines.gan import CHECKPOINT, OWN_OPTIONS, GanSettings, fit
 from pipelines.gans.judge import open_jury
@@ -105,7 +106,7 @@ class GanTask:
         splits = ("train", "validation")
         train, validation = (read_signs(self.settings, self.dataset, split, self.label) for split in splits)
         if self.settings.extractor or self.settings.classifier:
-            open_jury(self.settings, train, len(self.dataset.class_names))
+            open_jury(self.settings, train, len(self.dataset.class_names), probes_of(self.dataset))
         return SearchData(train, validation, len(self.dataset.class_names))
 
     def train(self, config: Mapping[str, Any], data: SearchData, reporter: Reporter) -> None:
@@ -119,7 +120,7 @@ class GanTask:
             ValueError: a recipe that cannot be built.
         """
         settings, recipe = self.at(config), self.recipe_at(config)
-        jury = open_jury(settings, data.train, data.classes)
+        jury = open_jury(settings, data.train, data.classes, probes_of(self.dataset))
         judge = choosing_judge(settings, recipe, self.dataset, jury, data.validation, self.label)
         checkpoint = reporter.folder / CHECKPOINT
         adopt(checkpoint, recipe)

@@ -63,14 +63,32 @@ def test_an_extractor_of_other_classes_needs_a_classifier_beside_it(train, netwo
 
 
 @pytest.mark.parametrize("option", ["extractor", "classifier"])
-def test_networks_that_do_not_fit_are_named(option, train, network):
-    for size, channels, wanted in ((32, 3, "32 x 32 x 3"), (16, 1, "16 x 16 x 1")):
-        given = network("large", 3, size, channels)
-        message = rf"--{option} .*large\.keras: it takes images of {wanted}, the data set has 16 x 16 x 3; give another"
-        with pytest.raises(InputError, match=message):
-            open_jury(GanSettings.model_validate({option: given}), train, 3)
-    with pytest.raises(InputError, match=f"--{option} nowhere.keras: nowhere.keras: there are no such weights"):
+def test_networks_that_do_not_fit_are_named(option, train, network, tmp_path):
+    message = rf"--{option} .*large\.keras: it takes images of 32 x 32 x 3, the data set has 16 x 16 x 3; give another"
+    with pytest.raises(InputError, match=message):
+        open_jury(GanSettings.model_validate({option: network("large", 3, 32)}), train, 3)
+    with pytest.raises(InputError, match=f"--{option} nowhere.keras: no such file"):
         open_jury(GanSettings.model_validate({option: "nowhere.keras"}), train, 3)
+    (tmp_path / "mine.py").write_text("def predict(images): return images")
+    with pytest.raises(InputError, match=f"--{option} .*: features come from within a network, and a function shows"):
+        open_jury(GanSettings.model_validate({option: f"{tmp_path}/mine.py:predict"}), train, 3)
+
+
+@pytest.mark.parametrize("ending", ["keras", "h5"])
+@pytest.mark.parametrize(("shift", "scale"), [(0.0, 1.0), (0.0, 255.0), (127.5, 127.5)])
+def test_judges_read_images_as_they_were_trained_to(ending, shift, scale, train, tmp_path):
+    """A network that tells colours by their brightness, 100% right, under the ways that were said to be white = 255."""
+    images = keras.Input((16, 16, 3))
+    lit = keras.layers.ReLU(max_value=255.0)(keras.layers.Rescaling(scale, offset=shift)(images))
+    over = keras.layers.ReLU(threshold=100.0)(lit)
+    last = keras.layers.Dense(3, activation="softmax")
+    model = keras.Model(images, last(keras.layers.GlobalAveragePooling2D()(over)))
+    last.set_weights([0.1 * np.eye(3), np.zeros(3)])
+    model.save(tmp_path / f"own.{ending}")
+    for option in ("extractor", "classifier"):
+        jury = open_jury(GanSettings.model_validate({option: str(tmp_path / f"own.{ending}")}), train, 3)
+        judge = jury.classifier
+        assert (judge.logits(judge.features(train.image)).argmax(axis=1) == train.label).all()
 
 
 def test_a_classifier_tells_the_classes_of_the_data(train, network):
