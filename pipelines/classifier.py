@@ -11,6 +11,7 @@ import numpy as np
 
 from pipelines.analysis import CRITERIA
 from pipelines.errors import InputError
+from pipelines.intervals import wilson_interval
 from pipelines.networks import (
     LOGITS,
     FunctionNetwork,
@@ -27,7 +28,6 @@ from pipelines.networks import (
 from pipelines.preprocessing import AUTO, Preprocessing
 from pipelines.signs import Signs
 from pipelines.trying import CAUSES, try_network
-from pipelines.visibility import wilson
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -232,7 +232,7 @@ def require_recognising(classifier: Classifier, counts: Sequence[int]) -> None:
     """
     if not classifier.tried:
         return
-    high, constant = wilson(classifier.right, classifier.tried)[2], max(counts) / max(sum(counts), 1)
+    high, constant = wilson_interval(classifier.right, classifier.tried)[1], max(counts) / max(sum(counts), 1)
     if CRITERIA["begins"] * high <= constant:
         raise InputError(
             f"--model {classifier.name}: it names {classifier.said['right']} right in the best of all ways that were "
