@@ -72,12 +72,13 @@ def _read_file(path: Path) -> list[tuple[str, str, int, bytes]]:
 
     rows = []
     try:
+        split = path.name.partition("-")[0]  # as it is read: by the name of the file
         file = pq.ParquetFile(path)
         for group in range(file.num_row_groups):
-            table = file.read_row_group(group, columns=["image_id", "split", "label", "track", "image"])
+            table = file.read_row_group(group, columns=["image_id", "label", "track", "image"])
             images = [image for chunk in table["image"].chunks for image in chunk.to_numpy_ndarray()]
-            known = (table[name].to_pylist() for name in ("image_id", "split", "label", "track"))
-            for name, split, label, track, image in zip(*known, images, strict=True):
+            known = (table[name].to_pylist() for name in ("image_id", "label", "track"))
+            for name, label, track, image in zip(*known, images, strict=True):
                 rows.append((name, split, label, image_digest(name, split, label, track, image)))
     except (OSError, KeyError, AttributeError, pa.ArrowException) as error:
         reason = str(error).splitlines()[0]

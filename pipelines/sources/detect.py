@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,19 +62,24 @@ def _plan_download(seed: int) -> Plan:
 
 
 def _plan_files(path: Path, seed: int, challenge: str = "") -> Plan:
+    trees = _trees(path)
+    plan = _plan_trees(trees, str(path), seed, challenge)
+    return replace(plan, notes=(*(note for tree in trees for note in tree.notes), *plan.notes))
+
+
+def _plan_trees(trees: Sequence[Tree], origin: str, seed: int, challenge: str) -> Plan:
     from pipelines.sources import cure_tsr, folders, kaggle, official
 
-    trees = _trees(path)
     names = [name for tree in trees for name in tree.names]
     if cure_tsr.matches(names):
-        return cure_tsr.plan_cure_tsr(trees[0], str(path), challenge=challenge, seed=seed)
+        return cure_tsr.plan_cure_tsr(trees[0], origin, challenge=challenge, seed=seed)
     if challenge:
-        raise InputError(f"{path}#{challenge}: only the challenges of CURE-TSR are named by #: leave it out")
+        raise InputError(f"{origin}#{challenge}: only the challenges of CURE-TSR are named by #: leave it out")
     if official.matches(names):
-        return official.plan_official(trees, str(path), seed=seed)
+        return official.plan_official(trees, origin, seed=seed)
     if kaggle.matches(trees[0]):
-        return kaggle.plan_kaggle(trees[0], str(path), seed=seed)
-    return folders.plan_folders(trees[0], str(path), seed=seed)
+        return kaggle.plan_kaggle(trees[0], origin, seed=seed)
+    return folders.plan_folders(trees[0], origin, seed=seed)
 
 
 def _trees(path: Path) -> Sequence[Tree]:

@@ -22,11 +22,15 @@ UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, EOFError, KeyError, Value
 
 @dataclass(frozen=True)
 class Tree:
-    """A folder or an archive with the names of all files in it, `/`-separated and sorted."""
+    """A folder or an archive with the names of all files in it, `/`-separated and sorted.
+
+    `notes` are sentences that a person should read.
+    """
 
     root: Path
     is_archive: bool
     names: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     def place(self, name: str) -> tuple[str, str]:
         """The archive (or nothing) and the path in which the bytes of a file are found."""
@@ -71,10 +75,12 @@ def open_folder(folder: Path) -> Tree:
     Raises:
         InputError: it is empty or cannot be read.
     """
-    names = [(Path(where) / file).relative_to(folder).as_posix() for where, file, _ in _walk(folder)]
+    found, repeated = _walk(folder)
+    names = [(Path(where) / file).relative_to(folder).as_posix() for where, file, _ in found]
     if not names:
         raise InputError(f"{folder}: an empty folder: put the images or the archives of a data set in it")
-    return Tree(folder, is_archive=False, names=tuple(sorted(names)))
+    notes = tuple(f"{link}: a link to a folder that is read already, so it is left out" for link in repeated)
+    return Tree(folder, is_archive=False, names=tuple(sorted(names)), notes=notes)
 
 
 def open_archive(path: Path) -> Tree:
@@ -118,41 +124,41 @@ def _opened(archive: str, _size: int, _time: int) -> zipfile.ZipFile:
 def stamp(path: Path) -> str:
     """A digest of the names, sizes and times of a file or of everything below a folder, without reading any."""
     digest = hashlib.sha256()
-    files = [(".", path.name, path.stat())] if path.is_file() else _walk(path)
+    files = [(".", path.name, path.stat())] if path.is_file() else _walk(path)[0]
     for where, name, status in files:
         inside = os.path.relpath(where, path) if path.is_dir() else ""
         digest.update(f"{inside}/{name}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
     return digest.hexdigest()
 
 
-def _walk(folder: Path) -> list[tuple[str, str, os.stat_result]]:
-    """All files below a folder in a stable order: folder, name and status.
+def _walk(folder: Path) -> tuple[list[tuple[str, str, os.stat_result]], list[str]]:
+    """All files below a folder in a stable order (folder, name and status), and the links left out.
 
-    Links are followed, but not back to a folder that they lie in: its files are there already.
+    Links are followed to each folder once, and the folder itself is preferred to a link: a link to its own folder
+    would give copies without end.
     """
 
     def refuse(error: OSError) -> None:
         raise InputError(f"{error.filename}: cannot be read ({error.strerror}): allow it, or name another folder")
 
-    found = []
-    way: dict[str, tuple[str, ...]] = {
-        str(folder): (os.path.realpath(folder),)
-    }  # of each folder, the real ones that lead to it
-    for where, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
-        passed = way.pop(where)
-        folders[:] = sorted(name for name in folders if not _is_hidden(name))
-        real = {name: os.path.realpath(os.path.join(where, name)) for name in folders}
-        folders[:] = [name for name in folders if not any(_holds(real[name], one) for one in passed)]
-        way |= {os.path.join(where, name): (*passed, real[name]) for name in folders}
+    found, repeated = [], []
+    waiting, links, read = [str(folder)], list[str](), set[tuple[int, int]]()
+    while waiting or links:
+        where = waiting.pop() if waiting else links.pop(0)
+        status = os.stat(where)
+        if (status.st_dev, status.st_ino) in read:
+            repeated.append(where)
+            continue
+        read.add((status.st_dev, status.st_ino))
+        _, folders, files = next(os.walk(where, onerror=refuse))
+        inside = [os.path.join(where, name) for name in sorted(folders) if not _is_hidden(name)]
+        links += [path for path in inside if os.path.islink(path)]
+        waiting += reversed([path for path in inside if not os.path.islink(path)])
         for name in sorted(files):
             path = os.path.join(where, name)
             if not _is_hidden(name) and os.path.exists(path):
                 found.append((where, name, os.stat(path)))
-    return found
-
-
-def _holds(outer: str, inner: str) -> bool:
-    return os.path.commonpath([outer, inner]) == outer
+    return found, repeated
 
 
 def _is_hidden(name: str) -> bool:

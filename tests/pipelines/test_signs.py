@@ -206,3 +206,12 @@ def test_a_file_that_was_lost_is_made_again(make, tmp_path, in_process):
     again = prepared(source, size=SIZE, output=tmp_path / "prepared")
     assert again.digest == first.digest
     assert len(again.read("test")) == sum(again.counts["test"])
+
+
+def test_files_that_changed_their_splits_do_not_open(write_signs, tmp_path):
+    folder = write_signs(tmp_path / "signs", counts={"train": 30, "validation": 9, "test": 9})
+    (folder / "test-00000.parquet").rename(folder / "kept")
+    (folder / "validation-00000.parquet").rename(folder / "test-00000.parquet")
+    (folder / "kept").rename(folder / "validation-00000.parquet")
+    with pytest.raises(InputError, match="changed since it was prepared"):
+        open_signs(folder)

@@ -153,7 +153,7 @@ HARMED = {
     "class names fewer than classes": lambda folder: _described(folder, class_names=["ash", "birch"]),
     "a file lost, added or cut short": lambda folder: (folder / "test-00000.parquet").unlink(),
 }
-LINK = "a link to a folder that it lies in"
+LINK = "a link to a folder that is read already"
 
 
 def test_every_row_has_its_case():

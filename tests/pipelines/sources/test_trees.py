@@ -4,6 +4,7 @@ import zipfile
 import pytest
 
 from pipelines.errors import InputError
+from pipelines.sources.detect import open_source
 from pipelines.sources.trees import open_archive, open_folder, stamp
 
 
@@ -79,20 +80,32 @@ def test_the_stamp_follows_names_and_sizes_and_not_the_place(make, tmp_path):
     assert stamp(tmp_path / "two") not in (before, changed)
 
 
-@pytest.mark.parametrize("target", [".", "..", "../..", "b"], ids=["itself", "root", "above", "links to each other"])
-def test_links_that_lead_back_are_not_followed(make, tmp_path, target):
-    folder = make.unpacked({"a/1.png": b"x", "b/2.png": b"y"}, tmp_path / "outer" / "f")
-    link = folder / "a" / "link"
-    if target == "b":
-        link.symlink_to(folder / "b")
-        (folder / "b" / "link").symlink_to(folder / "a")
-        assert open_folder(folder).names == ("a/1.png", "a/link/2.png", "b/2.png", "b/link/1.png")
-    else:
-        link.symlink_to(target)
-        before = stamp(folder)
-        assert open_folder(folder).names == ("a/1.png", "b/2.png")
-        link.unlink()
-        assert stamp(folder) == before
+@pytest.mark.parametrize(
+    ("link", "target"), [("self", "."), ("a/up", ".."), ("a/b/own", "."), ("0", "a"), ("a/z", "b")]
+)
+def test_a_folder_is_read_once_whatever_links_lead_to_it(make, tmp_path, link, target):
+    folder = make.unpacked({"a/1.png": b"", "a/b/2.png": b""}, tmp_path / "f")
+    before = stamp(folder)
+    (folder / link).symlink_to(target, target_is_directory=True)
+    tree = open_folder(folder)
+    assert tree.names == ("a/1.png", "a/b/2.png")
+    assert tree.notes == (f"{folder / link}: a link to a folder that is read already, so it is left out",)
+    assert stamp(folder) == before
+
+
+def test_folders_that_link_to_each_other_are_read_once(make, tmp_path):
+    folder = make.unpacked({"a/1.png": b"", "b/2.png": b""}, tmp_path / "f")
+    (folder / "a/x").symlink_to("../b", target_is_directory=True)
+    (folder / "b/y").symlink_to("../a", target_is_directory=True)
+    assert open_folder(folder).names == ("a/1.png", "b/2.png")
+
+
+def test_a_link_to_its_own_folder_gives_no_copies(make, tmp_path):
+    folder = make.unpacked(make.class_files(10), tmp_path / "trees")
+    (folder / "again").symlink_to(folder, target_is_directory=True)
+    plan = open_source(str(folder)).plan(0)
+    assert len(plan.rows) == 30
+    assert "again: a link to a folder that is read already" in plan.notes[0]
 
 
 def test_other_links_are_followed(make, tmp_path):
