@@ -16,7 +16,7 @@ from pipelines.errors import InputError
 from pipelines.sources.gtsrb_classes import CLASS_NAMES
 from pipelines.sources.images import SUFFIXES, load_files
 from pipelines.sources.plan import SPLITS, TEST, TRAIN, VALIDATION, Plan, SignFile, require_complete
-from pipelines.sources.split_names import split_of, splits_of
+from pipelines.sources.split_names import repeats, split_of, splits_of
 from pipelines.sources.splitting import SHARE, set_aside
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ def _find_images(tree: Tree, origin: str) -> tuple[list[Found], list[str]]:
     split_of_top = _split_folders(tops, origin)
     if not split_of_top and (turned := _turned(inner, origin)):
         inner, split_of_top = turned, splits_of({path.parts[0] for path in turned.values()})
+    inner = _unwrapped(inner, split_of_top)
     depth = int(bool(split_of_top))
     loose = [name for name, path in inner.items() if len(path.parts) <= depth + 1]
     _require_classes(loose, inner, split_of_top, origin)
@@ -99,12 +100,30 @@ def _split_folders(tops: set[str], origin: str) -> dict[str, str]:
     """The splits that folders of the top level stand for; none where they are class folders."""
     split_of_top = splits_of(tops)
     if TRAIN not in split_of_top.values():
+        if len(set(split_of_top.values())) > 1 and len(split_of_top) == len(tops):
+            raise InputError(f"{origin}: no train split: add a folder train beside {min(tops)}")
         return {}
     if TEST not in split_of_top.values():
         raise InputError(f"{origin}: no test split: add a folder test with the same class folders beside train")
     if others := sorted(tops - set(split_of_top)):
         raise InputError(f"{origin}: folder {others[0]!r} beside train and test is not a split: move it away")
     return split_of_top
+
+
+def _unwrapped(inner: dict[str, PurePosixPath], split_of_top: dict[str, str]) -> dict[str, PurePosixPath]:
+    """The paths without a folder that only says the split again, as in `BTSC_Training/Training` and `train/images`."""
+    only: dict[str, set[str]] = {}
+    for path in inner.values():
+        only.setdefault(path.parts[0], set()).add(path.parts[1] if len(path.parts) > 2 else "")
+    wraps = {
+        (top, next(iter(below)))
+        for top, below in only.items()
+        if top in split_of_top and len(below) == 1 and repeats(next(iter(below)), split_of_top[top])
+    }
+    return {
+        name: PurePosixPath(path.parts[0], *path.parts[2:]) if path.parts[:2] in wraps else path
+        for name, path in inner.items()
+    }
 
 
 def _turned(inner: dict[str, PurePosixPath], origin: str) -> dict[str, PurePosixPath]:

@@ -37,6 +37,12 @@ def splits_of(folders: set[str]) -> dict[str, str]:
     return {folder: split for folder, (split, _) in parts.items()}
 
 
+def repeats(folder: str, split: str) -> bool:
+    """Whether the name of a folder within that of a split says no more than the split, as `images` or `Training`."""
+    found, rest = _parts(folder)
+    return bool(folder) and found in ("", split) and not rest - FILLERS
+
+
 def _parts(folder: str) -> tuple[str, set[str]]:
     """The one split among the words of a name, and its other words."""
     words = [part for word in WORD.findall(folder) for part in JOINED.sub(r"\1 \2", word.lower()).split()]

@@ -165,3 +165,20 @@ def test_a_split_with_other_names_has_no_tracks(make, tmp_path):
     rows = plan_of(make.unpacked(files, tmp_path)).rows
     assert {row["track"] for row in rows if row["split"] == "test"} == {""}
     assert "" not in {row["track"] for row in rows if row["split"] == "train"}
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [("BTSC_Training/Training", "BTSC_Testing/Testing"), ("train/images", "test/images"), ("Train/Train", "Test/Test")],
+)
+def test_a_folder_that_says_the_split_again_is_no_class(make, tmp_path, parts):
+    names = [f"{part}/{label}/{index}.png" for part in parts for label in ("ash", "birch") for index in range(5)]
+    plan = plan_of(make.unpacked(dict.fromkeys(names, b""), tmp_path))
+    assert plan.class_names == ("ash", "birch")
+    assert plan.counts() == {"train": (4, 4), "validation": (1, 1), "test": (5, 5)}
+
+
+def test_validation_and_test_folders_without_train_are_no_classes(make, tmp_path):
+    names = [f"{part}/{label}/{index}.png" for part in ("val", "test") for label in "ab" for index in range(5)]
+    with pytest.raises(InputError, match="no train split: add a folder train beside test"):
+        plan_of(make.unpacked(dict.fromkeys(names, b""), tmp_path))
