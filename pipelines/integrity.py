@@ -31,6 +31,9 @@ def require_intact(signs: SignDataset, files: list[Path]) -> None:
             f"{signs.folder}: {classes} class names for {len(signs.counts[wrong[0]])} classes in {wrong[0]}: {REMEDY}"
         )
     digest, found = _read(_status(files))
+    for path in files:
+        if (shape := _shape(path)) != [signs.size, signs.size, 3]:
+            raise InputError(f"{path}: images of {shape}, not of the size {signs.size} that is described: {REMEDY}")
     if strays := sorted({label for _, label in found if not 0 <= label < classes}):
         raise InputError(f"{signs.folder}: label {strays[0]} is out of range of the {classes} classes: {REMEDY}")
     for split, counts in signs.counts.items():
@@ -47,6 +50,13 @@ def require_intact(signs: SignDataset, files: list[Path]) -> None:
 def digest_of(files: list[Path]) -> str:
     """The digest of the content of Parquet files in the prepared form."""
     return _read(_status(files))[0]
+
+
+def _shape(path: Path) -> list[int]:
+    """The shape of its images, which the type of the column tells."""
+    import pyarrow.parquet as pq
+
+    return list(pq.read_schema(path).field("image").type.shape)
 
 
 def _status(files: list[Path]) -> tuple[tuple[Path, int, int], ...]:

@@ -215,3 +215,11 @@ def test_files_that_changed_their_splits_do_not_open(write_signs, tmp_path):
     (folder / "kept").rename(folder / "validation-00000.parquet")
     with pytest.raises(InputError, match="changed since it was prepared"):
         open_signs(folder)
+
+
+def test_a_size_that_is_not_that_of_the_images_does_not_open(write_signs, tmp_path):
+    folder = write_signs(tmp_path / "signs", counts={"train": 9, "validation": 9, "test": 9})
+    described = json.loads((folder / "dataset.json").read_text())
+    (folder / "dataset.json").write_text(json.dumps({**described, "size": 32}))
+    with pytest.raises(InputError, match=r"images of \[16, 16, 3\], not of the size 32 that is described"):
+        open_signs(folder)

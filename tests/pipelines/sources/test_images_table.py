@@ -100,6 +100,7 @@ FILES = {
     ),
     "CLASS/train, CLASS/val, CLASS/test": lambda make: split_files(make, pattern="{name}/{part}/{index}.png"),
     "CLASS alone": lambda make: make.class_files(10),
+    "val and test without train": lambda make: split_files(make, ("val", "test")),
     "train without test": lambda make: split_files(make, ("train",)),
     "a test folder without classes": lambda make: (
         split_files(make, ("train", "val")) | {f"test/{index}.png": b"" for index in range(3)}
