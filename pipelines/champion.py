@@ -10,7 +10,7 @@ from pipelines.masking import masked
 
 REGISTERED_MODEL = "signs"
 CHAMPION = "champion"
-DIGEST, DATA, SCORE = "data_digest", "data", "validation_f1_macro"
+DIGEST, DATA, SCORE, IMAGES = "data_digest", "data", "validation_f1_macro", "validation_images"
 """Tags of a registered version; the score is absent where the network has learned the validation tracks."""
 
 
@@ -22,16 +22,18 @@ class Candidate:
         data: Name of the data set that it learned.
         digest: sha256 of that.
         score: Macro-F1 on validation tracks that it has not learned; None where it has learned them.
+        images: Of validation, which `--limit` cuts.
     """
 
     data: str
     digest: str
     score: float | None
+    images: int
 
     @property
     def tags(self) -> dict[str, str]:
         """What the next candidate is compared by."""
-        known = {DATA: masked(self.data), DIGEST: self.digest}
+        known = {DATA: masked(self.data), DIGEST: self.digest, IMAGES: str(self.images)}
         return known if self.score is None else known | {SCORE: repr(float(self.score))}
 
 
@@ -57,6 +59,8 @@ def decide(candidate: Candidate, before: dict[str, str] | None, asked: bool | No
     if known is None or math.isnan(old):
         which = "it has" if known is None else "that one has"
         return False, f"{which} learned the validation tracks, so that validation compares nothing; {told}"
+    if before.get(IMAGES, str(candidate.images)) != str(candidate.images):
+        return False, f"it was validated on {candidate.images} images and that one on {before[IMAGES]}; {told}"
     verb = "is above" if known > old else "is not above"
     return known > old, f"its macro-F1 on validation of the same data, {known:.4f}, {verb} {old:.4f}" + (
         "" if known > old else f"; {told}"

@@ -132,7 +132,11 @@ class EntryPoint(Generic[S]):
             _require_values(argv, {flag: option for option in options for flag in option.opts})
         except InputError as error:
             _fail(_one_line(error), WRONG_INPUT)
-        command.main(args=argv, prog_name=command.name)
+        try:
+            command.main(args=argv, prog_name=command.name, standalone_mode=False)
+        except click.ClickException as error:  # click says the word that it does not know
+            _fail(masked(error.format_message()), error.exit_code)
+        sys.exit(SUCCESS)
 
     def _run_from_options(self, **given: str | None) -> None:
         try:

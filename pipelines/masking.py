@@ -7,19 +7,23 @@ import re
 from typing import Any
 
 MASK = "***"
-USER = r"""(?<=://)(?:[^\s/?#"'<>]*|[^\s:/"'<>]*:[^\s@"'<>]*)@"""
+USER = r"""(?<=://)(?:[^\s/?#"<>]*|[^\s:/"<>]*:[^\s@"<>]*)@"""
 """What stands before the host of a URI; a password may hold a slash, as those of databases do."""
 QUERY = (
-    r"""(?i)(?<=[?&;])((?:[\w.-]*[_.-])?(?:user|username|uid|password|passwd|pwd|passphrase|token|secret|key|apikey|"""
-    r"""accesskey|sig|signature|credential|credentials|auth|authorization)=)[^\s&;#"'<>]+"""
+    r"""(?i)(?<=[?&;#])((?:[\w.-]*[_.-])?(?:user|username|uid|password|passwd|pwd|passphrase|token|secret|key|apikey|"""
+    r"""accesskey|(?:aws)?accesskeyid|key_id|sig|signature|credential|credentials|auth|authorization)=)[^\s&;#"'<>]+"""
 )
 """Parameters of a query that log in, such as ?password=, &access_token= and &X-Amz-Signature=."""
+SETTING = r"""(?i)(?:(?<!\w)|(?<=%3B))((?:password|passwd|pwd)(?:=|%3D))(?!\*)(?:(?!%3B)[^\s&;,#"'<>])+"""
+"""A password in the text that a database's driver takes, plain or quoted within a URI."""
 HEADER = r"(?i)\b(authorization['\"]?\s*[:=]\s*['\"]?(?:basic|bearer)\s+)[\w.~+/=-]+"
 
 
 def masked(text: str) -> str:
     """The text with the login of every URI in it replaced by asterisks."""
-    return re.sub(HEADER, rf"\1{MASK}", re.sub(QUERY, rf"\1{MASK}", re.sub(USER, f"{MASK}@", text)))
+    for secret in (QUERY, SETTING, HEADER):
+        text = re.sub(secret, rf"\1{MASK}", text)
+    return re.sub(USER, f"{MASK}@", text)
 
 
 def without_login(uri: str) -> str:

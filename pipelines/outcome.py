@@ -215,7 +215,8 @@ def log_outcome(
     if registered:
         mlflow.MlflowClient().update_model_version(REGISTERED_MODEL, registered, _scored(outcome))
         score = outcome.validation_f1_macro if tracks_held_out else None
-        crowned = crown(registered, Candidate(dataset.name, dataset.digest, score), champion)
+        candidate = Candidate(dataset.name, dataset.digest, score, len(splits["validation"]))
+        crowned = crown(registered, candidate, champion)
     metrics = outcome.metrics()
     for name in ("precision", "recall", "fpr", "f1"):
         values = outcome.scores.per_class[name].tolist()

@@ -112,6 +112,12 @@ def test_an_unknown_option_is_refused(capsys):
     assert "--cuont" in said.err
 
 
+def test_a_stray_word_is_shown_without_its_login(capsys):
+    code, said = run(capsys, "http://user:hunter2@host")
+    assert code == 2
+    assert said.err == "error: Got unexpected extra argument (http://***@host)\n"
+
+
 def test_an_output_folder_that_cannot_be_written_is_named(capsys):
     code, said = run(capsys, "--output", "/proc/nowhere")
     assert code == 2
