@@ -28,7 +28,7 @@ from noise.significance import holm
 from noise.thresholds import compare_thresholds
 from noise.trainings import compare_recipes
 from pipelines.analysis import ALPHA, CLEAN, CRITERIA, RightAnswers, right_answers
-from pipelines.grid import Predictions
+from pipelines.grid import FILE
 from pipelines.reports.figures import MUTED, RULE, new_figure, save_png, styled
 from pipelines.reports.summary import spoken
 from pipelines.reports.visibility import PALETTE
@@ -117,8 +117,13 @@ def _answers(grid: Path) -> list[tuple[RightAnswers, ...]]:
     for folder in sorted(grid.glob("network-*")) or [grid]:
         curves = pd.read_csv(folder / "curves.csv")
         levels = {str(name): tuple(rows["level"]) for name, rows in curves.groupby("noise", sort=False)}
-        networks.append(right_answers(Predictions(folder / "predictions", (CLEAN, *levels)), levels))
+        networks.append(right_answers(_rows(folder, (CLEAN, *levels)), levels))
     return list(zip(*networks, strict=True))
+
+
+def _rows(grid: Path, noises: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """The prediction rows of a network, by noise."""
+    return {noise: pd.read_parquet(grid / "predictions" / f"noise={noise}" / FILE) for noise in noises}
 
 
 def _compared(one: Sequence[RightAnswers], other: Sequence[RightAnswers], criterion: str) -> dict[str, object]:

@@ -96,7 +96,7 @@ class EntryPoint(Generic[S]):
     settings: type[S]
     work: Callable[[S, TrackedRun], Results]
     answer: Callable[[S], str | None]
-    leaves: Sequence[str]
+    leaves: Sequence[str] = ()
 
     def __call__(self, settings: S, run: TrackedRun) -> Results:
         """Do the work inside a run that is already open."""

@@ -200,7 +200,9 @@ def _beat(lock: Path, own: Holder, ended: threading.Event) -> None:
         with suppress(OSError):  # a file server that does not answer may do so the next time
             if read_holder(lock) != own:
                 log.error("%s is another run's by now, or its lock was removed: this run ends", lock.parent)
-                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)  # whatever that waits for
+                ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # as in the background of a script
+                ending = signal.SIGTERM if ignored else signal.SIGINT
+                signal.pthread_kill(threading.main_thread().ident or 0, ending)  # whatever that waits for
                 return
             os.utime(lock)
 

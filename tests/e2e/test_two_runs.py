@@ -31,9 +31,10 @@ def start(tracked, write_signs, colour_model):
     """Start a grid of one noise, each of whose levels takes so many seconds."""
     data = write_signs(tracked / "signs", counts=COUNTS, group=45)
 
-    def run(output, *options, seconds=0.0):
-        plugin = tracked / f"own-{seconds}.py"
-        plugin.write_text(OWN.replace("SECONDS", str(seconds)))
+    def run(output, *options, seconds=0.0, plugin=None):
+        if plugin is None:
+            plugin = tracked / f"own-{seconds}.py"
+            plugin.write_text(OWN.replace("SECONDS", str(seconds)))
         given = {"--data": data, "--size": 16, "--model": colour_model, "--plugin": plugin, "--workers": 1}
         given |= {"--noise": "cover:0:0.9:4", "--output": output, "--saliency": "none"}
         words = [str(word) for pair in given.items() for word in pair]
@@ -117,7 +118,7 @@ def test_a_plugin_that_exits_is_a_wrong_input(start, tracked):
     later = OWN.replace("time.sleep(SECONDS)", "__import__('os')._exit(0)")
     for text, where in {"import sys\nsys.exit(0)\n": ", line 2", later: ", noise cover at level"}.items():
         (tracked / "leaves.py").write_text(text)
-        code, said = ended(start(tracked / "out", "--plugin", str(tracked / "leaves.py")))
+        code, said = ended(start(tracked / "out", plugin=tracked / "leaves.py"))
         assert code == 2
         assert re.fullmatch(rf"error: --plugin \S+leaves\.py{where}.*ends the process \(exit code 0\).*\n", said)
         assert not (tracked / "out" / "units").exists()

@@ -268,10 +268,10 @@ def test_smoke_test_on_rendered_signs(tracked: Path) -> None:
         ({"latent": "salt"}, "there is no latent salt"),
         ({"latent": "pictogram", "network": "image_to_image", "samples": 24}, "--latent pictogram: the classes of"),
         ({"options": "generator=unet"}, "generator unet translates maps, latent gaussian is a vector"),
-        ({"extractor": "nowhere.keras"}, "--extractor nowhere.keras: nowhere.keras: there are no such weights"),
+        ({"extractor": "nowhere.keras"}, "--extractor nowhere.keras: no such file"),
         ({"options": TINY + ",discriminator_rate=1e37"}, "training diverged, the"),
         ({"options": TINY + ",discriminator_rate=1e37"}, "no generator was scored before, its curves are in"),
-        ({"classifier": "nowhere.keras"}, "--classifier nowhere.keras: nowhere.keras: there are no such weights"),
+        ({"classifier": "nowhere.keras"}, "--classifier nowhere.keras: no such file"),
         ({"cas": True, "class": "red"}, "--cas: dcgan is asked for no class; choose --network conditional"),
     ],
 )

@@ -214,7 +214,7 @@ def test_the_catalogue_is_listed_as_text_and_json(capsys):
         (["--data", "/nowhere"], "/nowhere"),
         (["--model", "none.keras"], "--model none.keras: no such file"),
         (["--size", "32"], "prepared at --size 16, not 32"),
-        (["--pixel-range", "3"], "--pixel-range '3'"),
+        (["--pixel-range", "3"], "--pixel-range 3: choose auto, one of 255"),
         (["--saliency", "cam"], "--saliency cam: no such method"),
     ],
 )

@@ -138,8 +138,10 @@ def test_the_lock_beats(tmp_path, monkeypatch):
         assert time.time() - (tmp_path / LOCK_FILE).stat().st_mtime < 100
 
 
-def test_a_run_whose_lock_is_anothers_ends_and_leaves_that_alone(tmp_path, monkeypatch, caplog):
+def test_a_run_whose_lock_is_anothers_ends_and_leaves_that_alone(tmp_path, monkeypatch, caplog, request):
     monkeypatch.setattr(run_lock, "HEARTBEAT_SECONDS", 0.02)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background ignore it
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     with pytest.raises(KeyboardInterrupt), exclusive(tmp_path, "train"):  # noqa: PT012  (the second line is ended)
         write_lock(tmp_path, pid=1)
         time.sleep(60)

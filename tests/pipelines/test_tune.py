@@ -196,8 +196,8 @@ def test_a_search_whose_trials_all_failed_is_an_error_and_leaves_its_tables(
         ({**GANS, "class": "red", "yaml": "parameters: {network: {choice: [conditional]}}"}, "needs all classes"),
         ({**GANS, "algorithm": "pbt", "yaml": "parameters: {width: {choice: [4]}}"}, "pbt changes generator_rate"),
         ({**GANS, "class": "red"}, "30 train images of class 0, red; a GAN needs 32 or more"),
-        ({**GANS, "classifier": "nowhere.keras"}, "--classifier nowhere.keras: nowhere.keras: there are no such"),
-        ({**GANS, "extractor": "nowhere.keras"}, "--extractor nowhere.keras: nowhere.keras: there are no such"),
+        ({**GANS, "classifier": "nowhere.keras"}, "--classifier nowhere.keras: no such file"),
+        ({**GANS, "extractor": "nowhere.keras"}, "--extractor nowhere.keras: no such file"),
     ],
 )
 def test_what_will_not_do_is_told_before_the_first_trial(options, message, colours, tracked, searched, capsys):

@@ -27,7 +27,9 @@ def network(tmp_path: Path) -> Callable[..., str]:
     def write(name: str, classes: int, size: int = 16, channels: int = 3) -> str:
         images = keras.Input((size, size, channels))
         pooled = keras.layers.GlobalAveragePooling2D()(images)
-        keras.Model(images, keras.layers.Dense(classes)(pooled)).save(tmp_path / f"{name}.keras")
+        keras.Model(images, keras.layers.Dense(classes, kernel_initializer="identity")(pooled)).save(
+            tmp_path / f"{name}.keras"
+        )
         return str(tmp_path / f"{name}.keras")
 
     return write
