@@ -86,7 +86,8 @@ def test_a_killed_grid_resumes_to_the_same_tables(start, tracked):
     os.killpg(killed.pid, signal.SIGKILL)
     killed.wait()
     time.sleep(2)  # for actors that end with their driver
-    kept, begun = units(tracked / "killed"), predicted(log)
+    kept = units(tracked / "killed")
+    begun = [noise for noise, calls in predicted(log).items() if calls > 1]  # each is tried once before the grid
     assert len(kept) < 1 + NOISES
     assert len(begun) - (len(kept) - 1) <= WORKERS  # the clean images are a unit too, and make no noise
 
