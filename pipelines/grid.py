@@ -231,18 +231,23 @@ def compact(
 ) -> Predictions:
     """Join the units' files into one Parquet file a noise, `noise=<name>/predictions.parquet`, in a stable order.
 
-    Rows get their level's place among all `levels` of their noise, whichever unit measured it. Files of noises that an
-    earlier grid has left in `folder` are deleted.
+    Rows get their level's place among all `levels` of their noise, whichever unit measured it. A file that holds these
+    very rows already, as most do in a round of refinement, is kept. Files of noises that an earlier grid has left in
+    `folder` are deleted.
     """
-    discard(folder)
     noises = {
         noise: Joined(
             tuple(unit for unit in units if unit.noise == noise), units_folder, tuple(levels.get(noise, (0.0,)))
         )
         for noise in dict.fromkeys(unit.noise for unit in units)
     }
+    for left in folder.glob("noise=*"):
+        if left.name.removeprefix("noise=") not in noises:
+            discard(left)
     for noise, joined in noises.items():
-        joined.write(folder / f"noise={noise}" / FILE)
+        path = folder / f"noise={noise}" / FILE
+        if read_rows(path, joined.key) is None:
+            joined.write(path)
     return Predictions(folder, noises)
 
 

@@ -152,6 +152,23 @@ def test_a_run_that_joined_its_predictions_in_the_same_place_changes_nothing_of_
     pd.testing.assert_frame_equal(first["fog"], mine)
 
 
+def test_only_files_whose_rows_are_others_are_written_again(folder):
+    rain = Piece("c" * 24, 20)
+    rain.noise = "rain"
+    write_unit(folder, rain.key, rows(20, seed=2))
+    levels = {"fog": (0.0, 0.25, 0.5), "rain": (0.0, 0.25, 0.5)}
+    files = [folder / "predictions" / f"noise={noise}" / "predictions.parquet" for noise in levels]
+    grid.compact([*UNITS, rain], folder, folder / "predictions", levels)
+    fog, rain_file = (path.stat().st_ino for path in files)
+    found = grid.compact([*UNITS, rain], folder, folder / "predictions", levels | {"rain": (0.0, 0.1, 0.25, 0.5)})
+    assert files[0].stat().st_ino == fog
+    assert files[1].stat().st_ino != rain_file
+    assert found["rain"]["level_index"].tolist() == [2] * 10 + [3] * 10
+    torn(files[0])
+    grid.compact([*UNITS, rain], folder, folder / "predictions", levels)
+    assert len(pd.read_parquet(files[0])) == 40
+
+
 def test_predictions_of_noises_of_an_earlier_grid_are_deleted_and_a_persons_stay(folder):
     for noise in ("rain", "fog"):
         for unit in UNITS:
